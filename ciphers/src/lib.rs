@@ -1,0 +1,2 @@
+//! The OpenSSL cipher-string language.
+#![forbid(unsafe_code)]

@@ -1,0 +1,7 @@
+//! TLS over the system's libssl, for Rust and tokio.
+
+mod materials;
+mod values;
+
+pub use values::alert::Alert;
+pub use values::error::{Error, ErrorKind};

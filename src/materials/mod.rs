@@ -1,0 +1,1 @@
+//! What a configuration is made of and what a connection tells.
