@@ -1,1 +1,44 @@
-fn main(){}
+//! Turns the version and the build options of libssl, which `openssl-sys` found, into `cfg`s for `src/sys/compat.rs`.
+
+use std::env;
+
+/// The versions at which libssl gained something that the library uses, as `openssl-sys` numbers them.
+const VERSIONS: &[(&str, u64)] = &[
+    ("ossl300", 0x3_00_00_00_0),
+    ("ossl320", 0x3_02_00_00_0),
+    ("ossl330", 0x3_03_00_00_0),
+    ("ossl340", 0x3_04_00_00_0),
+    ("ossl350", 0x3_05_00_00_0),
+    ("ossl360", 0x3_06_00_00_0),
+    ("ossl400", 0x4_00_00_00_0),
+];
+
+/// The first version that the library supports.
+const FLOOR: u64 = 0x1_01_01_00_0;
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    for (name, _) in VERSIONS {
+        println!("cargo:rustc-check-cfg=cfg({name})");
+    }
+    println!("cargo:rustc-check-cfg=cfg(osslconf, values(any()))");
+
+    for other in ["LIBRESSL_VERSION_NUMBER", "BORINGSSL", "AWSLC"] {
+        if env::var_os(format!("DEP_OPENSSL_{other}")).is_some() {
+            panic!("patina-tls needs OpenSSL's libssl; this is another library ({other})");
+        }
+    }
+    let version = env::var("DEP_OPENSSL_VERSION_NUMBER").expect("openssl-sys tells the version of libssl");
+    let version = u64::from_str_radix(&version, 16).expect("openssl-sys tells the version in hexadecimal");
+    if version < FLOOR {
+        panic!("patina-tls needs OpenSSL 1.1.1 or newer; this is {version:#x}");
+    }
+    for (name, at) in VERSIONS {
+        if version >= *at {
+            println!("cargo:rustc-cfg={name}");
+        }
+    }
+    for conf in env::var("DEP_OPENSSL_CONF").unwrap_or_default().split(',').filter(|c| !c.is_empty()) {
+        println!("cargo:rustc-cfg=osslconf=\"{conf}\"");
+    }
+}

@@ -1,0 +1,8 @@
+//! The floor that speaks C: every `unsafe` block of the library is in this folder.
+//!
+//! The modules above see safe functions on the types of the `openssl` crate. What that crate does not declare is
+//! in [`decl`]; what differs between versions of libssl is in [`compat`].
+#![allow(unsafe_code)]
+
+pub(crate) mod compat;
+pub(crate) mod decl;
