@@ -1,6 +1,7 @@
 //! TLS over the system's libssl, for Rust and tokio.
 
 mod materials;
+mod sys;
 mod values;
 
 pub use values::alert::Alert;

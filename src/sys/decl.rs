@@ -5,16 +5,70 @@
 #![allow(non_camel_case_types, non_snake_case, unreachable_pub)]
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
-use openssl_sys::{EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, SSL_SESSION, X509, X509_CRL, X509_STORE, X509_STORE_CTX};
+use openssl_sys::{
+    BIO, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER,
+    stack_st_X509,
+};
 
-// --- control codes (ssl.h), the same numbers in 1.1.1 to 4.0 ---
+// --- numbers of ssl.h, the same in 1.1.1 to 4.0 ---
+pub const SSL_CTRL_SET_MAX_SEND_FRAGMENT: c_int = 52;
+pub const SSL_CTRL_GET_RI_SUPPORT: c_int = 76;
+pub const SSL_CTRL_SET_CLIENT_SIGALGS_LIST: c_int = 102;
+pub const SSL_CLIENT_HELLO_SUCCESS: c_int = 1;
+pub const SSL_CLIENT_HELLO_ERROR: c_int = 0;
+pub const SSL_CLIENT_HELLO_RETRY: c_int = -1;
+pub const SSL_ERROR_WANT_CLIENT_HELLO_CB: c_int = 11;
+pub const SSL_ERROR_WANT_RETRY_VERIFY: c_int = 12;
+pub const SSL_CB_READ: c_int = 0x04;
+pub const SSL_CB_ALERT: c_int = 0x4000;
 
 // --- ssl ---
+type CertificateCallback = unsafe extern "C" fn(*mut SSL, *mut c_void) -> c_int;
+type VerifyCallback = unsafe extern "C" fn(*mut X509_STORE_CTX, *mut c_void) -> c_int;
+type VerifyStepCallback = unsafe extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int;
+type InfoCallback = unsafe extern "C" fn(*const SSL, c_int, c_int);
+type MessageCallback = unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, size_t, *mut SSL, *mut c_void);
 unsafe extern "C" {
+    pub fn SSL_CTX_set_cert_cb(ctx: *mut SSL_CTX, cb: Option<CertificateCallback>, arg: *mut c_void);
+    pub fn SSL_CTX_set_cert_verify_callback(ctx: *mut SSL_CTX, cb: Option<VerifyCallback>, arg: *mut c_void);
+    pub fn SSL_CTX_set_info_callback(ctx: *mut SSL_CTX, cb: Option<InfoCallback>);
+    pub fn SSL_CTX_set_msg_callback(ctx: *mut SSL_CTX, cb: Option<MessageCallback>);
+    pub fn SSL_CTX_set_timeout(ctx: *mut SSL_CTX, seconds: c_long) -> c_long;
+    pub fn SSL_CTX_use_cert_and_key(
+        ctx: *mut SSL_CTX,
+        x509: *mut X509,
+        key: *mut EVP_PKEY,
+        chain: *mut stack_st_X509,
+        replace: c_int,
+    ) -> c_int;
+    pub fn SSL_get1_supported_ciphers(ssl: *mut SSL) -> *mut stack_st_SSL_CIPHER;
+    pub fn SSL_get_shared_sigalgs(
+        ssl: *mut SSL,
+        index: c_int,
+        sign: *mut c_int,
+        hash: *mut c_int,
+        sign_and_hash: *mut c_int,
+        raw_sign: *mut c_uchar,
+        raw_hash: *mut c_uchar,
+    ) -> c_int;
+    pub fn BIO_up_ref(bio: *mut BIO) -> c_int;
 }
 
 // --- x509, stores, keys ---
+/// The content of an `otherName` (x509v3.h).
+#[repr(C)]
+pub struct OTHERNAME {
+    pub type_id: *mut ASN1_OBJECT,
+    pub value: *mut ASN1_TYPE,
+}
+
 unsafe extern "C" {
     pub fn X509_STORE_add_crl(store: *mut X509_STORE, crl: *mut X509_CRL) -> c_int;
     pub fn X509_STORE_up_ref(store: *mut X509_STORE) -> c_int;
+    pub fn X509_check_ca(certificate: *mut X509) -> c_int;
+    pub fn X509_NAME_print_ex(out: *mut BIO, name: *const X509_NAME, indent: c_int, flags: c_ulong) -> c_int;
+    pub fn EC_KEY_get_conv_form(key: *const EC_KEY) -> c_int;
+    pub fn EC_curve_nid2nist(nid: c_int) -> *const c_char;
+    pub fn X509_STORE_CTX_set_verify_cb(chain: *mut X509_STORE_CTX, cb: Option<VerifyStepCallback>);
+    pub fn X509_VERIFY_PARAM_set1(to: *mut X509_VERIFY_PARAM, from: *const X509_VERIFY_PARAM) -> c_int;
 }

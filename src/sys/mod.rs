@@ -6,3 +6,10 @@
 
 pub(crate) mod compat;
 pub(crate) mod decl;
+pub(crate) mod bio;
+pub(crate) mod context;
+pub(crate) mod guard;
+pub(crate) mod hook;
+pub(crate) mod queue;
+pub(crate) mod ssl;
+pub(crate) mod ssl_io;

@@ -139,6 +139,13 @@ impl Error {
         self
     }
 
+    /// Marks the error as an alert that the peer sent.
+    pub(crate) fn into_peer_alert(mut self, alert: Alert) -> Error {
+        self.0.kind = ErrorKind::PeerAlert;
+        self.0.alert = Some(alert);
+        self
+    }
+
     pub(crate) fn with_reason(mut self, reason: Reason) -> Error {
         self.0.reason = Some(reason);
         self

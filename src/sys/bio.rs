@@ -1,0 +1,289 @@
+//! The one BIO of the library: a method made once, that hands libssl's reads and writes to a [`ByteIo`].
+
+use std::ffi::{c_char, c_int, c_long, c_void};
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::sync::OnceLock;
+
+use openssl::error::ErrorStack;
+use openssl_sys as ffi;
+use tokio::io::ReadBuf;
+
+use super::guard::{Parked, guard};
+
+/// What a transport answers to libssl.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IoStep {
+    /// So many bytes were read or written; more than none.
+    Bytes(usize),
+    /// Not now: libssl returns WANT_READ or WANT_WRITE.
+    Retry,
+    /// The peer ended the transport. Only for reads.
+    End,
+    /// The transport failed; it keeps the error for its owner.
+    Failed,
+}
+
+/// The bytes below the TLS records.
+pub(crate) trait ByteIo {
+    /// Reads up to `buf.remaining()` bytes.
+    fn read(&mut self, buf: &mut ReadBuf<'_>) -> IoStep;
+    /// Writes some of `bytes`, which is not empty.
+    fn write(&mut self, bytes: &[u8]) -> IoStep;
+    /// Pushes on what was written: libssl asks for it at the end of each flight. `Bytes` means done.
+    fn flush(&mut self) -> IoStep;
+}
+
+/// What a BIO of ours points to: a `ByteIo` of whatever type behind three plain functions, so that the functions
+/// which C calls are not generic.
+struct Link {
+    read: unsafe fn(*mut Link, &mut ReadBuf<'_>) -> IoStep,
+    write: unsafe fn(*mut Link, &[u8]) -> IoStep,
+    flush: unsafe fn(*mut Link) -> IoStep,
+    parked: Parked,
+}
+
+/// A `ByteIo` and the link to it, in one allocation. `link` is first: a pointer to it is a pointer to the whole.
+#[repr(C)]
+struct Linked<T> {
+    link: Link,
+    io: T,
+}
+
+/// The owner of a `ByteIo` that a BIO points to.
+pub(crate) struct BioOwner<T> {
+    linked: NonNull<Linked<T>>,
+    bio: NonNull<ffi::BIO>,
+}
+
+// SAFETY: the owner is the only way to the `ByteIo` but for the BIO, and the BIO is used only by calls on the SSL
+// that the same connection owns; so the pair moves between threads as its parts do.
+unsafe impl<T: Send> Send for BioOwner<T> {}
+// SAFETY: a shared reference gives out only `&T`.
+unsafe impl<T: Sync> Sync for BioOwner<T> {}
+
+impl<T: ByteIo> BioOwner<T> {
+    /// Makes a BIO over `io` and gives it to `ssl`, for both directions.
+    pub(super) fn attach(io: T, ssl: *mut ffi::SSL) -> Result<BioOwner<T>, ErrorStack> {
+        let method = method()?;
+        // SAFETY: the method lives for ever.
+        let bio = NonNull::new(unsafe { ffi::BIO_new(method) }).ok_or_else(ErrorStack::get)?;
+        let link = Link {
+            read: read_through::<T>,
+            write: write_through::<T>,
+            flush: flush_through::<T>,
+            parked: Parked::default(),
+        };
+        let linked = NonNull::from(Box::leak(Box::new(Linked { link, io })));
+        // SAFETY: the BIO is fresh and ours; its data outlives it, or is taken from it, by `drop` of the owner. The
+        // SSL takes over the one reference that BIO_new made, for reading and writing both (SSL_set_bio(3)).
+        unsafe {
+            ffi::BIO_set_data(bio.as_ptr(), linked.as_ptr().cast());
+            ffi::BIO_set_init(bio.as_ptr(), 1);
+            ffi::SSL_set_bio(ssl, bio.as_ptr(), bio.as_ptr());
+        }
+        // The owner keeps a reference of its own, so that `drop` can cut the link whoever else holds the BIO.
+        // SAFETY: the BIO is alive: the SSL holds it.
+        unsafe { super::decl::BIO_up_ref(bio.as_ptr()) };
+        Ok(BioOwner { linked, bio })
+    }
+}
+
+impl<T> BioOwner<T> {
+    pub(super) fn io(&self) -> &T {
+        // SAFETY: `linked` is alive until `drop`; no call of libssl runs while we are borrowed.
+        unsafe { &(*self.linked.as_ptr()).io }
+    }
+
+    pub(super) fn io_mut(&mut self) -> &mut T {
+        // SAFETY: as in `io`, and the borrow is exclusive.
+        unsafe { &mut (*self.linked.as_ptr()).io }
+    }
+
+    /// Throws on what the `ByteIo` threw inside the last call of libssl.
+    pub(super) fn resume_panic(&self) {
+        // SAFETY: as in `io`.
+        unsafe { (*self.linked.as_ptr()).link.parked.resume() }
+    }
+
+    /// Cuts the link and takes the `ByteIo` out.
+    pub(super) fn into_io(self) -> T {
+        let linked = self.linked;
+        self.cut();
+        std::mem::forget(self);
+        // SAFETY: `linked` came from a box; the link is cut and the owner forgotten, so this is the last pointer.
+        unsafe { Box::from_raw(linked.as_ptr()) }.io
+    }
+
+    fn cut(&self) {
+        // SAFETY: the BIO is alive by our own reference, which is given back here, once.
+        unsafe {
+            ffi::BIO_set_data(self.bio.as_ptr(), ptr::null_mut());
+            ffi::BIO_free_all(self.bio.as_ptr());
+        }
+    }
+}
+
+impl<T> Drop for BioOwner<T> {
+    fn drop(&mut self) {
+        self.cut();
+        // SAFETY: `linked` came from a box and the BIO no longer points to it.
+        drop(unsafe { Box::from_raw(self.linked.as_ptr()) });
+    }
+}
+
+/// # Safety
+/// `link` must be the `link` of a live `Linked<T>` that nobody else borrows.
+unsafe fn read_through<T: ByteIo>(link: *mut Link, buf: &mut ReadBuf<'_>) -> IoStep {
+    // SAFETY: the caller's contract; `Linked` is repr(C) and `link` its first field.
+    unsafe { &mut (*link.cast::<Linked<T>>()).io }.read(buf)
+}
+
+/// # Safety
+/// As [`read_through`].
+unsafe fn write_through<T: ByteIo>(link: *mut Link, bytes: &[u8]) -> IoStep {
+    // SAFETY: as in `read_through`.
+    unsafe { &mut (*link.cast::<Linked<T>>()).io }.write(bytes)
+}
+
+/// # Safety
+/// As [`read_through`].
+unsafe fn flush_through<T: ByteIo>(link: *mut Link) -> IoStep {
+    // SAFETY: as in `read_through`.
+    unsafe { &mut (*link.cast::<Linked<T>>()).io }.flush()
+}
+
+struct Method(*mut ffi::BIO_METHOD);
+// SAFETY: a BIO_METHOD is read-only once its functions are set.
+unsafe impl Send for Method {}
+// SAFETY: as above.
+unsafe impl Sync for Method {}
+
+/// The method, made at the first use and never freed.
+fn method() -> Result<*const ffi::BIO_METHOD, ErrorStack> {
+    static METHOD: OnceLock<Method> = OnceLock::new();
+    if let Some(method) = METHOD.get() {
+        return Ok(method.0);
+    }
+    ffi::init();
+    // SAFETY: the name is a C string that lives for ever; the functions have the types that BIO_meth_new(3) asks
+    // for. Two threads may both get here: one method is then left unused, and not freed.
+    let made = unsafe {
+        let method = ffi::BIO_meth_new(ffi::BIO_TYPE_NONE, c"patina-tls".as_ptr());
+        if method.is_null() {
+            return Err(ErrorStack::get());
+        }
+        ffi::BIO_meth_set_write__fixed_rust(method, Some(bio_write));
+        ffi::BIO_meth_set_read__fixed_rust(method, Some(bio_read));
+        ffi::BIO_meth_set_ctrl__fixed_rust(method, Some(bio_ctrl));
+        method
+    };
+    Ok(METHOD.get_or_init(|| Method(made)).0)
+}
+
+/// The link of a BIO of ours, or null when its owner is gone.
+///
+/// # Safety
+/// `bio` must be a live BIO of our method.
+unsafe fn link_of(bio: *mut ffi::BIO) -> *mut Link {
+    // SAFETY: the caller's contract.
+    unsafe { ffi::BIO_get_data(bio).cast() }
+}
+
+/// Sets the retry flags and gives the number that a read or write function of a BIO returns.
+///
+/// # Safety
+/// `bio` must be a live BIO of our method.
+unsafe fn answer(bio: *mut ffi::BIO, step: IoStep, direction: c_int) -> c_int {
+    match step {
+        IoStep::Bytes(n) => c_int::try_from(n).unwrap_or(c_int::MAX),
+        IoStep::Retry => {
+            // SAFETY: the caller's contract.
+            unsafe { ffi::BIO_set_flags(bio, direction | ffi::BIO_FLAGS_SHOULD_RETRY) };
+            -1
+        }
+        IoStep::End => 0,
+        IoStep::Failed => -1,
+    }
+}
+
+unsafe extern "C" fn bio_read(bio: *mut ffi::BIO, buf: *mut c_char, len: c_int) -> c_int {
+    // SAFETY: libssl calls this with a live BIO of our method; the link is null or alive while its owner is.
+    let link = unsafe { link_of(bio) };
+    if link.is_null() {
+        return -1;
+    }
+    // SAFETY: the link is alive; `parked` is not touched by the functions behind the link.
+    let parked = unsafe { &(*link).parked };
+    guard(Some(parked), -1, || {
+        let len = usize::try_from(len).unwrap_or(0);
+        // SAFETY: libssl gives `len` writable bytes at `buf`, which it may not have initialised; the functions of
+        // the link match its type, and nobody borrows the ByteIo while libssl runs.
+        unsafe {
+            ffi::BIO_clear_flags(bio, ffi::BIO_FLAGS_RWS | ffi::BIO_FLAGS_SHOULD_RETRY);
+            let space: &mut [MaybeUninit<u8>] = match len {
+                0 => &mut [],
+                _ => slice::from_raw_parts_mut(buf.cast(), len),
+            };
+            let mut buf = ReadBuf::uninit(space);
+            let step = match ((*link).read)(link, &mut buf) {
+                // The count that matters is that of the buffer, so that a ByteIo cannot claim more than it wrote.
+                IoStep::Bytes(_) => IoStep::Bytes(buf.filled().len()),
+                other => other,
+            };
+            answer(bio, step, ffi::BIO_FLAGS_READ)
+        }
+    })
+}
+
+unsafe extern "C" fn bio_write(bio: *mut ffi::BIO, buf: *const c_char, len: c_int) -> c_int {
+    // SAFETY: as in bio_read.
+    let link = unsafe { link_of(bio) };
+    if link.is_null() {
+        return -1;
+    }
+    // SAFETY: as in bio_read.
+    let parked = unsafe { &(*link).parked };
+    guard(Some(parked), -1, || {
+        let len = usize::try_from(len).unwrap_or(0);
+        // SAFETY: libssl gives `len` readable bytes at `buf`; the rest as in bio_read.
+        unsafe {
+            ffi::BIO_clear_flags(bio, ffi::BIO_FLAGS_RWS | ffi::BIO_FLAGS_SHOULD_RETRY);
+            if len == 0 {
+                return 0;
+            }
+            let bytes = slice::from_raw_parts(buf.cast(), len);
+            let step = match ((*link).write)(link, bytes) {
+                IoStep::Bytes(n) => IoStep::Bytes(n.min(len)),
+                other => other,
+            };
+            answer(bio, step, ffi::BIO_FLAGS_WRITE)
+        }
+    })
+}
+
+unsafe extern "C" fn bio_ctrl(bio: *mut ffi::BIO, command: c_int, _num: c_long, _ptr: *mut c_void) -> c_long {
+    // Unknown commands answer 0: another number breaks callers that probe for kernel TLS. End of file is told by a
+    // read of 0 and answered 0 here as well, so that every version of libssl reports SSL_ERROR_SYSCALL for it.
+    if command != ffi::BIO_CTRL_FLUSH {
+        return 0;
+    }
+    // SAFETY: as in bio_read.
+    let link = unsafe { link_of(bio) };
+    if link.is_null() {
+        return 0;
+    }
+    // SAFETY: as in bio_read.
+    let parked = unsafe { &(*link).parked };
+    guard(Some(parked), -1, || {
+        // SAFETY: as in bio_read.
+        unsafe {
+            ffi::BIO_clear_flags(bio, ffi::BIO_FLAGS_RWS | ffi::BIO_FLAGS_SHOULD_RETRY);
+            match ((*link).flush)(link) {
+                IoStep::Bytes(_) => 1,
+                other => c_long::from(answer(bio, other, ffi::BIO_FLAGS_WRITE).min(-1)),
+            }
+        }
+    })
+}

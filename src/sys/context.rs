@@ -1,0 +1,61 @@
+//! What the `openssl` crate's [`SslContextBuilder`] cannot be told, as safe functions on it.
+
+use std::ffi::{CString, c_int, c_long};
+use std::ptr;
+
+use foreign_types::{ForeignType, ForeignTypeRef};
+use openssl::error::ErrorStack;
+use openssl::pkey::{PKeyRef, Private};
+use openssl::ssl::SslContextBuilder;
+use openssl::stack::Stack;
+use openssl::x509::{X509, X509Ref};
+use openssl_sys as ffi;
+
+use super::decl;
+
+/// Adds a certificate with its key and its chain: `SSL_CTX_use_cert_and_key`. One of the same key type is replaced.
+pub(crate) fn use_certificate(
+    context: &mut SslContextBuilder,
+    leaf: &X509Ref,
+    key: &PKeyRef<Private>,
+    chain: &[X509],
+) -> Result<(), ErrorStack> {
+    let mut stack = Stack::new()?;
+    for certificate in chain {
+        stack.push(certificate.clone())?;
+    }
+    // SAFETY: all are alive; libssl takes references of its own on the certificates, on the key and on the elements
+    // of the chain, and copies the stack (SSL_CTX_use_cert_and_key(3)).
+    let done = unsafe {
+        decl::SSL_CTX_use_cert_and_key(context.as_ptr(), leaf.as_ptr(), key.as_ptr(), stack.as_ptr(), 1)
+    };
+    if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
+}
+
+/// `SSL_CTX_set1_client_sigalgs_list`.
+pub(crate) fn set_client_sigalgs(context: &mut SslContextBuilder, list: &str) -> Result<(), ErrorStack> {
+    let list = CString::new(list).unwrap_or_default();
+    control(context, decl::SSL_CTRL_SET_CLIENT_SIGALGS_LIST, 0, list.as_ptr().cast_mut().cast())
+}
+
+/// `SSL_CTX_set_max_send_fragment`, 512 to 16384 bytes.
+pub(crate) fn set_max_send_fragment(context: &mut SslContextBuilder, bytes: u16) -> Result<(), ErrorStack> {
+    control(context, decl::SSL_CTRL_SET_MAX_SEND_FRAGMENT, c_long::from(bytes), ptr::null_mut())
+}
+
+/// `SSL_CTX_set_timeout`, in seconds.
+pub(crate) fn set_session_timeout(context: &mut SslContextBuilder, seconds: c_long) {
+    // SAFETY: the context is alive; the function takes a number only.
+    unsafe { decl::SSL_CTX_set_timeout(context.as_ptr(), seconds) };
+}
+
+fn control(
+    context: &mut SslContextBuilder,
+    command: c_int,
+    number: c_long,
+    pointer: *mut std::ffi::c_void,
+) -> Result<(), ErrorStack> {
+    // SAFETY: the context is alive; each caller in this file gives what its command asks for, and libssl copies it.
+    let done = unsafe { ffi::SSL_CTX_ctrl(context.as_ptr(), command, number, pointer) };
+    if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
+}

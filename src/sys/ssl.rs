@@ -1,0 +1,127 @@
+//! What the `openssl` crate's [`SslRef`] cannot be asked, as safe functions on it.
+
+use std::ffi::c_int;
+use std::ptr;
+use std::slice;
+
+use foreign_types::{ForeignType, ForeignTypeRef};
+use openssl::error::ErrorStack;
+use openssl::nid::Nid;
+use openssl::ssl::{SslCipher, SslContextRef, SslRef};
+use openssl::stack::Stack;
+use openssl_sys as ffi;
+
+use super::decl;
+
+/// The body of an extension of the ClientHello that is being processed; only inside the ClientHello callback.
+pub(crate) fn hello_extension(ssl: &SslRef, extension: u16) -> Option<&[u8]> {
+    let mut body = ptr::null();
+    let mut len = 0;
+    // SAFETY: the SSL is alive; outside of the callback the function answers 0 (SSL_client_hello_get0_ext(3)). The
+    // body lives as long as the ClientHello, which outlives the borrow: no call on the SSL can run during it.
+    unsafe {
+        if ffi::SSL_client_hello_get0_ext(ssl.as_ptr(), c_int::from(extension).cast_unsigned(), &raw mut body, &raw mut len) != 1 {
+            return None;
+        }
+        Some(if len == 0 { &[] } else { slice::from_raw_parts(body, len) })
+    }
+}
+
+/// The types of the ClientHello's extensions, in their order; only inside the ClientHello callback.
+pub(crate) fn hello_extension_types(ssl: &SslRef) -> Vec<u16> {
+    let mut types: *mut c_int = ptr::null_mut();
+    let mut len = 0;
+    // SAFETY: the SSL is alive; on success libssl gives an array of `len` numbers that is ours to free.
+    unsafe {
+        if ffi::SSL_client_hello_get1_extensions_present(ssl.as_ptr(), &raw mut types, &raw mut len) != 1 || types.is_null() {
+            return Vec::new();
+        }
+        let found = slice::from_raw_parts(types, len).iter().map(|t| *t as u16).collect();
+        ffi::OPENSSL_free(types.cast());
+        found
+    }
+}
+
+/// Takes the verification parameters of `context` over: after a swap of the SSL's context.
+pub(crate) fn take_verify_param(ssl: &mut SslRef, context: &SslContextRef) -> Result<(), ErrorStack> {
+    // SAFETY: both are alive; the parameters are copied.
+    let done = unsafe {
+        decl::X509_VERIFY_PARAM_set1(ffi::SSL_get0_param(ssl.as_ptr()), ffi::SSL_CTX_get0_param(context.as_ptr()))
+    };
+    if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
+}
+
+/// `SSL_set_max_send_fragment`: false outside of 512 to 16384.
+pub(crate) fn set_max_send_fragment(ssl: &mut SslRef, bytes: usize) -> bool {
+    let Ok(bytes) = i64::try_from(bytes) else { return false };
+    // SAFETY: the SSL is alive; the command takes a number only.
+    unsafe { ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_SET_MAX_SEND_FRAGMENT, bytes as _, ptr::null_mut()) == 1 }
+}
+
+/// Whether the peer speaks RFC 5746: `SSL_get_secure_renegotiation_support`.
+pub(crate) fn secure_renegotiation(ssl: &SslRef) -> bool {
+    // SAFETY: the SSL is alive; the command takes nothing.
+    unsafe { ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_GET_RI_SUPPORT, 0, ptr::null_mut()) == 1 }
+}
+
+/// The signature algorithms that both sides have, in order of preference, as (signature, hash):
+/// `SSL_get_shared_sigalgs`.
+pub(crate) fn shared_sigalgs(ssl: &SslRef) -> Vec<(Nid, Nid)> {
+    let null = ptr::null_mut;
+    let mut found = Vec::new();
+    // SAFETY: the SSL is alive; places that are null are not written. The function reads, though its type says that
+    // it may write.
+    unsafe {
+        let count =
+            decl::SSL_get_shared_sigalgs(ssl.as_ptr(), 0, null(), null(), null(), ptr::null_mut(), ptr::null_mut());
+        for index in 0..count {
+            let (mut sign, mut hash) = (0, 0);
+            decl::SSL_get_shared_sigalgs(
+                ssl.as_ptr(),
+                index,
+                &raw mut sign,
+                &raw mut hash,
+                null(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+            );
+            found.push((Nid::from_raw(sign), Nid::from_raw(hash)));
+        }
+    }
+    found
+}
+
+/// The suites that this SSL would offer or accept now, in order: `SSL_get1_supported_ciphers`.
+pub(crate) fn supported_ciphers(ssl: &mut SslRef) -> Vec<SslCipherFacts> {
+    // SAFETY: the SSL is alive; the stack is ours, its elements are static and not freed with it by `Stack`, whose
+    // element type has an empty destructor.
+    let stack = unsafe {
+        let stack = decl::SSL_get1_supported_ciphers(ssl.as_ptr());
+        if stack.is_null() {
+            return Vec::new();
+        }
+        Stack::<SslCipher>::from_ptr(stack)
+    };
+    stack
+        .iter()
+        .map(|cipher| SslCipherFacts {
+            id: u16::from_be_bytes(cipher.protocol_id()),
+            name: cipher.name(),
+            standard_name: cipher.standard_name(),
+            version: cipher.version(),
+            secret_bits: cipher.bits().secret,
+            description: cipher.description(),
+        })
+        .collect()
+}
+
+/// What libssl says of a suite.
+#[derive(Debug, Clone)]
+pub(crate) struct SslCipherFacts {
+    pub(crate) id: u16,
+    pub(crate) name: &'static str,
+    pub(crate) standard_name: Option<&'static str>,
+    pub(crate) version: &'static str,
+    pub(crate) secret_bits: i32,
+    pub(crate) description: String,
+}

@@ -1,0 +1,187 @@
+//! An SSL over a [`ByteIo`]: the calls that move bytes, each with a clean error queue and without panics across C.
+
+use std::ffi::c_int;
+use std::sync::Arc;
+
+use foreign_types::{ForeignType, ForeignTypeRef};
+use openssl::error::ErrorStack;
+use openssl::ssl::{Ssl, SslRef};
+use openssl_sys as ffi;
+use tokio::io::ReadBuf;
+
+use super::bio::{BioOwner, ByteIo};
+use super::decl;
+use super::hook::{self, Hooks};
+use super::queue;
+use crate::values::alert::Alert;
+use crate::values::error::{Error, ErrorKind};
+
+/// Why a call of libssl did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The transport has nothing to read now.
+    WantRead,
+    /// The transport takes nothing now.
+    WantWrite,
+    /// A hook answered "not yet".
+    Paused,
+    /// The peer sent its close_notify.
+    Closed,
+    /// The transport ended or failed; it knows how.
+    Transport,
+    /// TLS failed.
+    Failed(Error),
+}
+
+/// An SSL, its transport and its hooks.
+pub(crate) struct SslIo<T> {
+    ssl: Ssl,
+    bio: BioOwner<T>,
+    hooks: Arc<dyn Hooks>,
+}
+
+impl<T: ByteIo> SslIo<T> {
+    /// Joins the three. `ssl` must be fresh; its connect or accept state may be set before or after.
+    pub(crate) fn new(mut ssl: Ssl, io: T, hooks: Arc<dyn Hooks>) -> Result<SslIo<T>, ErrorStack> {
+        hook::install(&mut ssl, Arc::clone(&hooks))?;
+        let bio = BioOwner::attach(io, ssl.as_ptr())?;
+        Ok(SslIo { ssl, bio, hooks })
+    }
+
+    /// `SSL_do_handshake`.
+    pub(crate) fn handshake(&mut self) -> Result<(), Stop> {
+        // SAFETY: the SSL is alive and exclusively ours.
+        self.call(|ssl| unsafe { ffi::SSL_do_handshake(ssl) })
+    }
+
+    /// `SSL_read_ex` into the free part of `buf`; the count of bytes read, which is not 0.
+    pub(crate) fn read(&mut self, buf: &mut ReadBuf<'_>) -> Result<usize, Stop> {
+        let mut read = 0;
+        // SAFETY: the free part is writable for its length, and is only ever written by libssl, never de-initialised.
+        let space = unsafe { buf.unfilled_mut() };
+        // SAFETY: as above; the SSL is alive and exclusively ours.
+        self.call(|ssl| unsafe {
+            ffi::SSL_read_ex(ssl, space.as_mut_ptr().cast(), space.len(), &raw mut read)
+        })?;
+        // SAFETY: libssl wrote the first `read` bytes of the free part.
+        unsafe { buf.assume_init(read) };
+        buf.advance(read);
+        Ok(read)
+    }
+
+    /// `SSL_write_ex`; `bytes` must not be empty.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        let mut written = 0;
+        // SAFETY: `bytes` is readable for its length; the SSL is alive and exclusively ours.
+        self.call(|ssl| unsafe {
+            ffi::SSL_write_ex(ssl, bytes.as_ptr().cast(), bytes.len(), &raw mut written)
+        })?;
+        Ok(written)
+    }
+
+    /// `SSL_shutdown`: true when both sides have closed, false when only ours has.
+    pub(crate) fn shutdown(&mut self) -> Result<bool, Stop> {
+        let mut both = false;
+        self.call(|ssl| {
+            // SAFETY: the SSL is alive and exclusively ours.
+            let ret = unsafe { ffi::SSL_shutdown(ssl) };
+            both = ret == 1;
+            if ret == 0 { 1 } else { ret }
+        })?;
+        Ok(both)
+    }
+
+    fn call(&mut self, call: impl FnOnce(*mut ffi::SSL) -> c_int) -> Result<(), Stop> {
+        queue::clear();
+        let ret = call(self.ssl.as_ptr());
+        self.bio.resume_panic();
+        self.hooks.parked().resume();
+        if ret > 0 {
+            return Ok(());
+        }
+        // SAFETY: the SSL is alive, `ret` is what the last call on it returned, and nothing else of libssl ran on
+        // this thread since, so that the error queue is that call's.
+        let why = unsafe { ffi::SSL_get_error(self.ssl.as_ptr(), ret) };
+        Err(match why {
+            ffi::SSL_ERROR_WANT_READ => Stop::WantRead,
+            ffi::SSL_ERROR_WANT_WRITE => Stop::WantWrite,
+            ffi::SSL_ERROR_ZERO_RETURN => Stop::Closed,
+            ffi::SSL_ERROR_WANT_X509_LOOKUP
+            | decl::SSL_ERROR_WANT_CLIENT_HELLO_CB
+            | decl::SSL_ERROR_WANT_RETRY_VERIFY => Stop::Paused,
+            ffi::SSL_ERROR_SSL => Stop::Failed(protocol_error()),
+            _ => {
+                queue::clear();
+                Stop::Transport
+            }
+        })
+    }
+}
+
+impl<T> SslIo<T> {
+    pub(crate) fn io(&self) -> &T {
+        self.bio.io()
+    }
+
+    pub(crate) fn io_mut(&mut self) -> &mut T {
+        self.bio.io_mut()
+    }
+
+    pub(crate) fn ssl(&self) -> &SslRef {
+        &self.ssl
+    }
+
+    pub(crate) fn ssl_mut(&mut self) -> &mut SslRef {
+        &mut self.ssl
+    }
+
+    /// Frees the SSL and gives the transport back.
+    pub(crate) fn into_io(self) -> T {
+        self.bio.into_io()
+    }
+
+    /// Whether our or the peer's close_notify is on record: `SSL_get_shutdown`.
+    pub(crate) fn shutdown_state(&self) -> ShutdownState {
+        // SAFETY: the SSL is alive.
+        let state = unsafe { ffi::SSL_get_shutdown(self.ssl.as_ptr()) };
+        ShutdownState {
+            sent: state & ffi::SSL_SENT_SHUTDOWN != 0,
+            received: state & ffi::SSL_RECEIVED_SHUTDOWN != 0,
+        }
+    }
+
+    /// Makes libssl believe that close_notify was sent, so that freeing the SSL leaves its session resumable.
+    pub(crate) fn pretend_shutdown(&mut self) {
+        // SAFETY: the SSL is alive and exclusively ours.
+        unsafe {
+            let state = ffi::SSL_get_shutdown(self.ssl.as_ptr());
+            ffi::SSL_set_shutdown(self.ssl.as_ptr(), state | ffi::SSL_SENT_SHUTDOWN);
+        }
+    }
+}
+
+/// Which close_notify alerts have passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ShutdownState {
+    pub(crate) sent: bool,
+    pub(crate) received: bool,
+}
+
+/// The error of SSL_ERROR_SSL: an alert of the peer or a failure of our own.
+fn protocol_error() -> Error {
+    let error = queue::drain(ErrorKind::Protocol, "the TLS protocol failed without a reason");
+    match error.reason_number() {
+        Some((queue::LIB_SSL, number)) if number > queue::ALERT_REASON_OFFSET => {
+            match u8::try_from(number - queue::ALERT_REASON_OFFSET) {
+                Ok(alert) => error.into_peer_alert(Alert::new(alert)),
+                Err(_) => error,
+            }
+        }
+        _ => error,
+    }
+}
+
+/// The raw pointer for the modules of this folder.
+pub(super) fn raw(ssl: &SslRef) -> *mut ffi::SSL {
+    ssl.as_ptr()
+}
