@@ -1,0 +1,217 @@
+//! Between libssl and the socket: large reads, one write for all records of a call, and no record ever lost.
+//!
+//! libssl never sees "would block" for a write: what the socket does not take is kept here, and nothing more is
+//! accepted until it is gone. So a write that was reported as done is done, a write future that is dropped half-way
+//! leaves no half-written record behind, and what is kept is bounded by one call.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::buffer::Input;
+use super::wakers::{Flow, Role, Wakers};
+use crate::sys::bio::{ByteIo, IoStep};
+
+/// Corked bytes beyond which the socket is tried in the middle of a call.
+const CORK_LIMIT: usize = 64 * 1024;
+
+/// The capacity above which an emptied output buffer is not kept.
+const KEPT_OUTPUT: usize = 4 * 1024;
+
+/// A socket, with what was read ahead of libssl and what libssl wrote ahead of the socket.
+pub(crate) struct Transport<S> {
+    io: S,
+    input: Input,
+    /// The peer has ended the transport.
+    ended: bool,
+    output: Vec<u8>,
+    /// How much of `output` the socket has taken.
+    pushed: usize,
+    /// libssl asked for a flush of the socket that has not happened.
+    flush_due: bool,
+    /// Collect records instead of writing each.
+    corked: bool,
+    /// Whether libssl may wait for the socket, or has to do with what was read ahead.
+    may_read: bool,
+    error: Option<io::Error>,
+    wakers: Wakers,
+}
+
+/// How a transport ended.
+#[derive(Debug)]
+pub(crate) enum TransportEnd {
+    /// The peer sent its end of file.
+    Eof,
+    /// It failed.
+    Error(io::Error),
+}
+
+impl<S> Transport<S> {
+    pub(crate) fn new(io: S) -> Transport<S> {
+        Transport {
+            io,
+            input: Input::default(),
+            ended: false,
+            output: Vec::new(),
+            pushed: 0,
+            flush_due: false,
+            corked: true,
+            may_read: true,
+            error: None,
+            wakers: Wakers::new(),
+        }
+    }
+
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.io
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut S {
+        &mut self.io
+    }
+
+    /// The socket, and what was read from it that libssl has not taken.
+    pub(crate) fn into_parts(self) -> (S, Vec<u8>) {
+        let unread = self.input.bytes().to_vec();
+        (self.io, unread)
+    }
+
+    /// Whether bytes were read ahead of libssl.
+    pub(crate) fn has_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// A task polls the connection.
+    pub(crate) fn enter(&mut self, role: Role, cx: &Context<'_>) {
+        self.wakers.enter(role, cx);
+    }
+
+    pub(crate) fn set_corked(&mut self, corked: bool) {
+        self.corked = corked;
+    }
+
+    pub(crate) fn set_may_read(&mut self, may_read: bool) {
+        self.may_read = may_read;
+    }
+
+    /// Whether bytes wait for the socket, or the socket for a flush.
+    pub(crate) fn must_push(&self) -> bool {
+        self.pushed < self.output.len() || self.flush_due
+    }
+
+    /// How the transport ended, if it did. An error is given out once.
+    pub(crate) fn take_end(&mut self) -> Option<TransportEnd> {
+        match self.error.take() {
+            Some(error) => Some(TransportEnd::Error(error)),
+            None => self.ended.then_some(TransportEnd::Eof),
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
+    /// Hands the socket what it has not taken, and flushes it where libssl asked for that.
+    pub(crate) fn poll_push(&mut self) -> Poll<io::Result<()>> {
+        while self.pushed < self.output.len() {
+            let bytes = &self.output[self.pushed..];
+            let taken = ready!(self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_write(cx, bytes)))?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.pushed += taken;
+        }
+        self.pushed = 0;
+        self.output.clear();
+        if self.output.capacity() > KEPT_OUTPUT {
+            self.output = Vec::new();
+        }
+        if self.flush_due {
+            ready!(self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_flush(cx)))?;
+            self.flush_due = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Pushes, and flushes the socket in any case.
+    pub(crate) fn poll_flush(&mut self) -> Poll<io::Result<()>> {
+        self.flush_due = true;
+        self.poll_push()
+    }
+
+    /// Pushes, and ends the socket's writing half.
+    pub(crate) fn poll_shutdown(&mut self) -> Poll<io::Result<()>> {
+        ready!(self.poll_push())?;
+        self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_shutdown(cx))
+    }
+
+    fn fail(&mut self, error: io::Error) -> IoStep {
+        self.error = Some(error);
+        IoStep::Failed
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
+    fn read(&mut self, buf: &mut ReadBuf<'_>) -> IoStep {
+        if self.input.is_empty() {
+            if self.ended {
+                return IoStep::End;
+            }
+            if !self.may_read {
+                return IoStep::Retry;
+            }
+            let mut space = ReadBuf::new(self.input.space());
+            let answer = self.wakers.poll(Flow::In, |cx| Pin::new(&mut self.io).poll_read(cx, &mut space));
+            let count = space.filled().len();
+            match answer {
+                Poll::Ready(Ok(())) => {
+                    self.input.filled(count);
+                    if count == 0 {
+                        self.ended = true;
+                        return IoStep::End;
+                    }
+                }
+                Poll::Ready(Err(error)) => {
+                    self.input.filled(0);
+                    return self.fail(error);
+                }
+                Poll::Pending => {
+                    self.input.filled(0);
+                    return IoStep::Retry;
+                }
+            }
+        }
+        let bytes = self.input.bytes();
+        let count = bytes.len().min(buf.remaining());
+        buf.put_slice(&bytes[..count]);
+        self.input.consume(count);
+        IoStep::Bytes(count)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> IoStep {
+        let mut taken = 0;
+        // Records go straight through when nothing is kept that must go first: no copy for a single record.
+        while !self.corked && self.output.is_empty() && taken < bytes.len() {
+            let rest = &bytes[taken..];
+            match self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_write(cx, rest)) {
+                Poll::Ready(Ok(0)) => return self.fail(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(n)) => taken += n,
+                Poll::Ready(Err(error)) => return self.fail(error),
+                Poll::Pending => break,
+            }
+        }
+        self.output.extend_from_slice(&bytes[taken..]);
+        if self.output.len() - self.pushed >= CORK_LIMIT {
+            if let Poll::Ready(Err(error)) = self.poll_push() {
+                return self.fail(error);
+            }
+        }
+        IoStep::Bytes(bytes.len())
+    }
+
+    fn flush(&mut self) -> IoStep {
+        // The push itself is the caller's, after the call of libssl: it can wait, libssl cannot.
+        self.flush_due = true;
+        IoStep::Bytes(1)
+    }
+}
