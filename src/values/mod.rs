@@ -1,4 +1,13 @@
 //! Plain values: no libssl type, no I/O.
 
 pub(crate) mod alert;
+pub(crate) mod alpn;
 pub(crate) mod error;
+pub(crate) mod hello;
+pub(crate) mod limit;
+pub(crate) mod name_pattern;
+pub(crate) mod options;
+pub(crate) mod protocol;
+pub(crate) mod secret;
+pub(crate) mod verify_code;
+pub(crate) mod version;
