@@ -5,4 +5,13 @@ mod sys;
 mod values;
 
 pub use values::alert::Alert;
+pub use values::alpn::AlpnProtocols;
 pub use values::error::{Error, ErrorKind};
+pub use values::hello::ClientHello;
+pub use values::limit::RenegotiationPolicy;
+pub use values::name_pattern::ServerNamePattern;
+pub use values::options::SecureOptions;
+pub use values::protocol::{MethodSide, SecureProtocol};
+pub use values::secret::Secret;
+pub use values::verify_code::VerifyCode;
+pub use values::version::{ProtocolVersion, VersionRange};
