@@ -4,6 +4,10 @@ mod materials;
 mod sys;
 mod values;
 
+pub use materials::certificate::Certificate;
+pub use materials::distinguished_name::DistinguishedName;
+pub use materials::public_key::PublicKeyType;
+pub use materials::server_identity::check_server_identity;
 pub use values::alert::Alert;
 pub use values::alpn::AlpnProtocols;
 pub use values::error::{Error, ErrorKind};

@@ -6,8 +6,8 @@
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
 use openssl_sys::{
-    BIO, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER,
-    stack_st_X509,
+    ASN1_OBJECT, ASN1_TYPE, BIO, EC_KEY, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE,
+    X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509,
 };
 
 // --- numbers of ssl.h, the same in 1.1.1 to 4.0 ---

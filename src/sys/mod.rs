@@ -13,3 +13,4 @@ pub(crate) mod hook;
 pub(crate) mod queue;
 pub(crate) mod ssl;
 pub(crate) mod ssl_io;
+pub(crate) mod x509;
