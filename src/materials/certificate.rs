@@ -19,8 +19,9 @@ use crate::values::error::{Error, ErrorKind};
 /// An X.509 certificate: a peer's, an authority's or one's own.
 ///
 /// A clone is a new reference to the same certificate. Two certificates are equal when their encodings are.
-/// The texts have the form of the certificate object of Node's `tls` module, on every version of libssl; with the
-/// cargo feature `serde` the whole serialises as that object, byte strings in hexadecimal.
+/// The texts have the form of the certificate object of Node's `tls` module, whatever the version of libssl, which
+/// decides only what is readable at all: a malformed time is refused by OpenSSL 3.6, a malformed name accepted by
+/// 1.1.1. With the cargo feature `serde` the whole serialises as that object, byte strings in hexadecimal.
 ///
 /// # Examples
 ///
@@ -197,7 +198,8 @@ impl Certificate {
         self.key().exponent()
     }
 
-    /// The public key: for RSA its SubjectPublicKeyInfo in DER, for EC the encoded point. `None` for other kinds.
+    /// The public key: for RSA its SubjectPublicKeyInfo in DER, for EC the point, uncompressed.
+    /// `None` for other kinds.
     #[doc(alias = "pubkey")]
     pub fn public_key(&self) -> Option<Vec<u8>> {
         self.key().public_key()

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use openssl::bn::BigNumContext;
-use openssl::ec::EcKey;
+use openssl::ec::{EcKey, PointConversionForm};
 use openssl::pkey::{Id, Public};
 use openssl::rsa::Rsa;
 use openssl::x509::X509Ref;
@@ -124,7 +124,7 @@ impl KeyParts {
             KeyParts::Rsa(rsa) => rsa.public_key_to_der().ok(),
             KeyParts::Ec(ec) => {
                 let mut context = BigNumContext::new().ok()?;
-                ec.public_key().to_bytes(ec.group(), x509::point_form(ec), &mut context).ok()
+                ec.public_key().to_bytes(ec.group(), PointConversionForm::UNCOMPRESSED, &mut context).ok()
             }
             KeyParts::Other => None,
         }

@@ -6,7 +6,7 @@
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
 use openssl_sys::{
-    ASN1_OBJECT, ASN1_TYPE, BIO, EC_KEY, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE,
+    ASN1_OBJECT, ASN1_TYPE, BIO, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE,
     X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509,
 };
 
@@ -67,7 +67,6 @@ unsafe extern "C" {
     pub fn X509_STORE_up_ref(store: *mut X509_STORE) -> c_int;
     pub fn X509_check_ca(certificate: *mut X509) -> c_int;
     pub fn X509_NAME_print_ex(out: *mut BIO, name: *const X509_NAME, indent: c_int, flags: c_ulong) -> c_int;
-    pub fn EC_KEY_get_conv_form(key: *const EC_KEY) -> c_int;
     pub fn EC_curve_nid2nist(nid: c_int) -> *const c_char;
     pub fn X509_STORE_CTX_set_verify_cb(chain: *mut X509_STORE_CTX, cb: Option<VerifyStepCallback>);
     pub fn X509_VERIFY_PARAM_set1(to: *mut X509_VERIFY_PARAM, from: *const X509_VERIFY_PARAM) -> c_int;

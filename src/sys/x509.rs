@@ -5,9 +5,7 @@ use std::{ptr, slice};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::asn1::{Asn1Object, Asn1ObjectRef, Asn1StringRef};
-use openssl::ec::{EcKeyRef, PointConversionForm};
 use openssl::nid::Nid;
-use openssl::pkey::Public;
 use openssl::stack::{Stack, Stackable};
 use openssl::x509::{AccessDescription, GeneralName as OpensslGeneralName, GeneralNameRef, X509Ref};
 use openssl_sys as ffi;
@@ -149,16 +147,6 @@ pub(crate) fn extended_key_usage(certificate: &X509Ref) -> Option<Vec<String>> {
         queue::clear();
     }
     stack.map(|stack| stack.iter().map(dotted).collect())
-}
-
-/// The encoding that the key's point had in the certificate.
-pub(crate) fn point_form(key: &EcKeyRef<Public>) -> PointConversionForm {
-    // SAFETY: the key is alive.
-    match unsafe { decl::EC_KEY_get_conv_form(key.as_ptr()) } {
-        2 => PointConversionForm::COMPRESSED,
-        6 => PointConversionForm::HYBRID,
-        _ => PointConversionForm::UNCOMPRESSED,
-    }
 }
 
 /// The NIST name of a curve, such as `P-256`.
