@@ -220,9 +220,9 @@ impl fmt::Display for Suite {
     }
 }
 
-/// Declares an enum whose variants have a name (that of `suites.tsv`) and a bit (libssl's, `ssl/ssl_local.h`).
-macro_rules! algorithms {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $bit:expr, $text:literal;)* }) => {
+/// Declares an enum whose variants have a name, that of `suites.tsv`.
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident, $text:literal;)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -237,16 +237,25 @@ macro_rules! algorithms {
             pub const fn name(self) -> &'static str {
                 match self { $($name::$variant => $text,)* }
             }
-
-            /// The bit (two, for a suite that either of two GOST keys serves) in libssl's masks.
-            pub(crate) const fn bit(self) -> u32 {
-                match self { $($name::$variant => $bit,)* }
-            }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(self.name())
+            }
+        }
+    };
+}
+
+/// The same, with the number that libssl gives each (`ssl/ssl_local.h`).
+macro_rules! algorithms {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $bit:expr, $text:literal;)* }) => {
+        named! { $(#[$doc])* $name { $($(#[$vdoc])* $variant, $text;)* } }
+
+        impl $name {
+            /// The bit (two, for a suite that either of two GOST keys serves) in libssl's masks.
+            pub(crate) const fn bit(self) -> u32 {
+                match self { $($name::$variant => $bit,)* }
             }
         }
     };
@@ -408,19 +417,19 @@ algorithms! {
     }
 }
 
-algorithms! {
+named! {
     /// A version of SSL or TLS; the order is that of time.
     Protocol {
         /// SSL 3.0, RFC 6101.
-        SSLv3 = 0x300, "SSLv3";
+        SSLv3, "SSLv3";
         /// TLS 1.0, RFC 2246.
-        TLSv1_0 = 0x301, "TLSv1.0";
+        TLSv1_0, "TLSv1.0";
         /// TLS 1.1, RFC 4346.
-        TLSv1_1 = 0x302, "TLSv1.1";
+        TLSv1_1, "TLSv1.1";
         /// TLS 1.2, RFC 5246.
-        TLSv1_2 = 0x303, "TLSv1.2";
+        TLSv1_2, "TLSv1.2";
         /// TLS 1.3, RFC 8446.
-        TLSv1_3 = 0x304, "TLSv1.3";
+        TLSv1_3, "TLSv1.3";
     }
 }
 
@@ -438,13 +447,13 @@ impl Protocol {
     }
 }
 
-algorithms! {
+named! {
     /// A version of DTLS.
     Dtls {
         /// DTLS 1.0, RFC 4347 (and the draft that libssl calls `DTLS1_BAD_VER`).
-        V1_0 = 0xFEFF, "DTLSv1.0";
+        V1_0, "DTLSv1.0";
         /// DTLS 1.2, RFC 6347.
-        V1_2 = 0xFEFD, "DTLSv1.2";
+        V1_2, "DTLSv1.2";
     }
 }
 
@@ -462,24 +471,24 @@ algorithms! {
     }
 }
 
-algorithms! {
+named! {
     /// A compile-time option of libssl that leaves suites out.
     BuildOption {
         /// `enable-weak-ssl-ciphers`: RC4 and 3DES (off unless asked for).
-        WeakSslCiphers = 0x1, "weak";
+        WeakSslCiphers, "weak";
         /// `no-integrity-only-ciphers` (3.5): the suites without encryption.
-        IntegrityOnlyCiphers = 0x2, "integrity";
+        IntegrityOnlyCiphers, "integrity";
     }
 }
 
-algorithms! {
+named! {
     /// The hash of TLS 1.3's key schedule.
     HandshakeHash {
         /// SHA-256.
-        Sha256 = 0x10, "SHA256";
+        Sha256, "SHA256";
         /// SHA-384.
-        Sha384 = 0x20, "SHA384";
+        Sha384, "SHA384";
         /// SM3 (4.0).
-        Sm3 = 0, "SM3";
+        Sm3, "SM3";
     }
 }

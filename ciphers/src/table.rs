@@ -2,10 +2,8 @@
 //! `PATINA_REGENERATE=1 cargo test -p patina-ciphers --test table`.
 
 use crate::generation::Generation;
-use crate::suite::{
-    Authentication, BuildOption, Dtls, Encryption, HandshakeHash, KeyExchange, Mac, Protocol, StrengthClass,
-    Suite,
-};
+use crate::suite::{Authentication, Dtls, Encryption, HandshakeHash, KeyExchange, Mac};
+use crate::suite::{BuildOption, Protocol, StrengthClass, Suite};
 
 /// Every suite, by ascending id.
 #[rustfmt::skip]

@@ -77,9 +77,8 @@ fn render(tsv: &str) -> String {
         "//! Made from `suites.tsv` by `tests/table.rs`; change that file, then run\n\
          //! `PATINA_REGENERATE=1 cargo test -p patina-ciphers --test table`.\n\n\
          use crate::generation::Generation;\n\
-         use crate::suite::{{\n    \
-         Authentication, BuildOption, Dtls, Encryption, HandshakeHash, KeyExchange, Mac, Protocol, StrengthClass, Suite,\n\
-         }};\n\n\
+         use crate::suite::{{Authentication, Dtls, Encryption, HandshakeHash, KeyExchange, Mac}};\n\
+         use crate::suite::{{BuildOption, Protocol, StrengthClass, Suite}};\n\n\
          /// Every suite, by ascending id.\n\
          #[rustfmt::skip]\n\
          pub(crate) static SUITES: [Suite; {count}] = [\n{rows}];\n"
