@@ -5,10 +5,7 @@
 #![allow(non_camel_case_types, non_snake_case, unreachable_pub)]
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
-use openssl_sys::{
-    ASN1_OBJECT, ASN1_TYPE, BIO, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE,
-    X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509,
-};
+use openssl_sys::{ASN1_OBJECT, ASN1_TYPE, BIO, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509, X509_LOOKUP, X509_LOOKUP_METHOD, X509_OBJECT, SSL_SESSION, pem_password_cb};
 
 // --- numbers of ssl.h, the same in 1.1.1 to 4.0 ---
 pub const SSL_CTRL_SET_MAX_SEND_FRAGMENT: c_int = 52;
@@ -70,4 +67,33 @@ unsafe extern "C" {
     pub fn EC_curve_nid2nist(nid: c_int) -> *const c_char;
     pub fn X509_STORE_CTX_set_verify_cb(chain: *mut X509_STORE_CTX, cb: Option<VerifyStepCallback>);
     pub fn X509_VERIFY_PARAM_set1(to: *mut X509_VERIFY_PARAM, from: *const X509_VERIFY_PARAM) -> c_int;
+}
+
+// --- stores, look-ups, PEM, sessions ---
+pub const SSL_CTRL_SET_VERIFY_CERT_STORE: c_int = 106;
+pub const X509_L_ADD_DIR: c_int = 2;
+pub const X509_LU_X509: c_int = 1;
+type LookupBySubject = unsafe extern "C" fn(*mut X509_LOOKUP, c_int, *const X509_NAME, *mut X509_OBJECT) -> c_int;
+type LookupFree = unsafe extern "C" fn(*mut X509_LOOKUP);
+unsafe extern "C" {
+    pub fn SSL_CTX_set1_cert_store(ctx: *mut SSL_CTX, store: *mut X509_STORE);
+    pub fn X509_LOOKUP_meth_new(name: *const c_char) -> *mut X509_LOOKUP_METHOD;
+    pub fn X509_LOOKUP_meth_set_get_by_subject(method: *mut X509_LOOKUP_METHOD, cb: Option<LookupBySubject>) -> c_int;
+    pub fn X509_LOOKUP_meth_set_free(method: *mut X509_LOOKUP_METHOD, cb: Option<LookupFree>) -> c_int;
+    pub fn X509_LOOKUP_set_method_data(lookup: *mut X509_LOOKUP, data: *mut c_void) -> c_int;
+    pub fn X509_LOOKUP_get_method_data(lookup: *const X509_LOOKUP) -> *mut c_void;
+    pub fn X509_LOOKUP_get_store(lookup: *const X509_LOOKUP) -> *mut X509_STORE;
+    pub fn X509_OBJECT_set1_X509(object: *mut X509_OBJECT, certificate: *mut X509) -> c_int;
+    pub fn PEM_read_bio_X509_AUX(
+        bio: *mut BIO,
+        out: *mut *mut X509,
+        callback: pem_password_cb,
+        data: *mut c_void,
+    ) -> *mut X509;
+    pub fn d2i_X509_AUX(out: *mut *mut X509, bytes: *mut *const c_uchar, length: c_long) -> *mut X509;
+    pub fn SSL_SESSION_has_ticket(session: *const SSL_SESSION) -> c_int;
+    pub fn SSL_SESSION_get0_ticket(session: *const SSL_SESSION, ticket: *mut *const c_uchar, length: *mut size_t);
+    pub fn SSL_SESSION_get_ticket_lifetime_hint(session: *const SSL_SESSION) -> c_ulong;
+    pub fn SSL_SESSION_is_resumable(session: *const SSL_SESSION) -> c_int;
+    pub fn SSL_SESSION_get0_hostname(session: *const SSL_SESSION) -> *const c_char;
 }

@@ -14,3 +14,6 @@ pub(crate) mod queue;
 pub(crate) mod ssl;
 pub(crate) mod ssl_io;
 pub(crate) mod x509;
+pub(crate) mod pem;
+pub(crate) mod session;
+pub(crate) mod store;

@@ -1,0 +1,130 @@
+//! A session that a later connection can resume.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use openssl::ssl::{SslSession, SslSessionRef};
+
+use crate::sys::{queue, session};
+use crate::values::error::{Error, ErrorKind};
+use crate::values::version::ProtocolVersion;
+
+/// The keys and parameters of a connection, for a later one to resume: cheaper, and without certificates.
+///
+/// A clone is a new reference to the same session. Neither the keys nor the ticket are printed.
+///
+/// # Examples
+///
+/// ```
+/// use patina_tls::Session;
+///
+/// let error = Session::from_der(b"no session").unwrap_err();
+/// assert_eq!(error.option(), Some("session"));
+/// ```
+///
+/// # Security
+///
+/// Whoever has the encoded session can decrypt the connections that resume it without a new key exchange: keep it
+/// as a key is kept. A resumed connection is as much authenticated as the first was: do not offer a session to
+/// another server than the one that it came from.
+///
+/// # OpenSSL
+///
+/// `SSL_SESSION`
+#[derive(Clone)]
+#[doc(alias = "SSL_SESSION")]
+pub struct Session {
+    session: SslSession,
+}
+
+impl Session {
+    pub(crate) fn new(session: SslSession) -> Session {
+        Session { session }
+    }
+
+    /// Reads a session that [`to_der`](Self::to_der) has written.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] with the option `session` when the bytes are no session. Node ignores such bytes.
+    ///
+    /// # OpenSSL
+    ///
+    /// `d2i_SSL_SESSION`
+    pub fn from_der(der: impl AsRef<[u8]>) -> Result<Session, Error> {
+        queue::clear();
+        SslSession::from_der(der.as_ref()).map(Session::new).map_err(|stack| {
+            let error = queue::stack_error(ErrorKind::Config, &stack);
+            error.context("these bytes are no session").with_option("session")
+        })
+    }
+
+    /// Encodes the session, its keys included.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::State`] when libssl cannot encode it.
+    ///
+    /// # OpenSSL
+    ///
+    /// `i2d_SSL_SESSION`
+    pub fn to_der(&self) -> Result<Vec<u8>, Error> {
+        queue::clear();
+        self.session.to_der().map_err(|stack| queue::stack_error(ErrorKind::State, &stack))
+    }
+
+    /// The session's id: at most 32 bytes, empty when there is only a ticket.
+    ///
+    /// A TLS 1.3 client computes an id of its own for every ticket.
+    pub fn id(&self) -> &[u8] {
+        self.session.id()
+    }
+
+    /// The ticket that the server gave, if it gave one (RFC 5077, RFC 8446 section 4.6.1).
+    pub fn ticket(&self) -> Option<&[u8]> {
+        session::ticket(&self.session)
+    }
+
+    /// How long the server said that the ticket is good; zero when it did not say.
+    pub fn ticket_lifetime_hint(&self) -> Duration {
+        Duration::from_secs(session::ticket_lifetime_hint(&self.session))
+    }
+
+    /// How long after its creation the session may be resumed.
+    pub fn timeout(&self) -> Duration {
+        Duration::from_secs(u64::try_from(session::timeout(&self.session)).unwrap_or_default())
+    }
+
+    /// When the session was made, to the second.
+    pub fn created(&self) -> SystemTime {
+        let seconds = u64::try_from(session::created(&self.session)).unwrap_or_default();
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    /// The version of the protocol, if it is one of TLS.
+    pub fn protocol(&self) -> Option<ProtocolVersion> {
+        session::protocol(&self.session).and_then(ProtocolVersion::from_code)
+    }
+
+    /// Whether a connection can offer the session: it has an id or a ticket and nothing has spoilt it.
+    pub fn is_resumable(&self) -> bool {
+        session::is_resumable(&self.session)
+    }
+
+    /// The server name that the session was made for, where one was sent.
+    pub fn hostname(&self) -> Option<&str> {
+        session::hostname(&self.session)
+    }
+
+    /// The session as a type of the `openssl` crate.
+    pub fn as_openssl(&self) -> &SslSessionRef {
+        &self.session
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id: String = self.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        f.debug_struct("Session").field("id", &id).finish_non_exhaustive()
+    }
+}

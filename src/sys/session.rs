@@ -1,0 +1,65 @@
+//! What the `openssl` crate does not tell of a session.
+
+use std::ffi::{CStr, c_long};
+use std::{ptr, slice};
+
+use foreign_types::ForeignTypeRef;
+use openssl::ssl::SslSessionRef;
+use openssl_sys as ffi;
+
+use super::decl;
+
+/// The ticket that the server gave, if it gave one.
+pub(crate) fn ticket(session: &SslSessionRef) -> Option<&[u8]> {
+    let (mut start, mut length) = (ptr::null(), 0);
+    // SAFETY: the session is alive; the call writes both places and keeps the ticket the session's.
+    unsafe {
+        if decl::SSL_SESSION_has_ticket(session.as_ptr()) != 1 {
+            return None;
+        }
+        decl::SSL_SESSION_get0_ticket(session.as_ptr(), &mut start, &mut length);
+        (!start.is_null() && length > 0).then(|| slice::from_raw_parts(start, length))
+    }
+}
+
+/// How long the server said that the ticket is good, in seconds; 0 when it did not say.
+pub(crate) fn ticket_lifetime_hint(session: &SslSessionRef) -> u64 {
+    // SAFETY: the session is alive.
+    #[allow(clippy::useless_conversion, reason = "c_ulong has 32 bits on some targets")]
+    u64::from(unsafe { decl::SSL_SESSION_get_ticket_lifetime_hint(session.as_ptr()) })
+}
+
+/// Whether libssl would offer the session again.
+pub(crate) fn is_resumable(session: &SslSessionRef) -> bool {
+    // SAFETY: the session is alive.
+    unsafe { decl::SSL_SESSION_is_resumable(session.as_ptr()) == 1 }
+}
+
+/// The server name that the session was made for.
+pub(crate) fn hostname(session: &SslSessionRef) -> Option<&str> {
+    // SAFETY: the session is alive and owns the text, which ends with NUL.
+    let name = unsafe {
+        let name = decl::SSL_SESSION_get0_hostname(session.as_ptr());
+        (!name.is_null()).then(|| CStr::from_ptr(name))
+    };
+    name.and_then(|name| name.to_str().ok())
+}
+
+/// The version on the wire, such as 0x0303.
+pub(crate) fn protocol(session: &SslSessionRef) -> Option<u16> {
+    // SAFETY: the session is alive.
+    let version = unsafe { ffi::SSL_SESSION_get_protocol_version(session.as_ptr()) };
+    u16::try_from(version).ok()
+}
+
+/// The time of creation, in seconds since 1970.
+pub(crate) fn created(session: &SslSessionRef) -> c_long {
+    // SAFETY: the session is alive.
+    unsafe { ffi::SSL_SESSION_get_time(session.as_ptr()) }
+}
+
+/// The time of life, in seconds.
+pub(crate) fn timeout(session: &SslSessionRef) -> c_long {
+    // SAFETY: the session is alive.
+    unsafe { ffi::SSL_SESSION_get_timeout(session.as_ptr()) }
+}
