@@ -1,6 +1,7 @@
 //! Turns the version and the build options of libssl, which `openssl-sys` found, into `cfg`s for `src/sys/compat.rs`.
 
-use std::env;
+use std::path::PathBuf;
+use std::{env, fs};
 
 /// The versions at which libssl gained something that the library uses, as `openssl-sys` numbers them.
 const VERSIONS: &[(&str, u64)] = &[
@@ -38,7 +39,26 @@ fn main() {
             println!("cargo:rustc-cfg={name}");
         }
     }
+    println!("cargo:rustc-check-cfg=cfg(ossl_trace)");
+    if has_trace() {
+        println!("cargo:rustc-cfg=ossl_trace");
+    }
     for conf in env::var("DEP_OPENSSL_CONF").unwrap_or_default().split(',').filter(|c| !c.is_empty()) {
         println!("cargo:rustc-cfg=osslconf=\"{conf}\"");
     }
+}
+
+/// Whether libssl was built with `SSL_trace`. `openssl-sys` does not tell, so the generated header is asked: it lies
+/// beside the others, or in a folder of the target's name (Debian). Not found means not built.
+fn has_trace() -> bool {
+    let Some(include) = env::var_os("DEP_OPENSSL_INCLUDE").map(PathBuf::from) else { return false };
+    let mut folders = vec![include.clone()];
+    folders.extend(fs::read_dir(&include).into_iter().flatten().flatten().map(|entry| entry.path()));
+    let headers: Vec<String> = folders
+        .iter()
+        .flat_map(|folder| ["configuration.h", "opensslconf.h"].map(|name| folder.join("openssl").join(name)))
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .collect();
+    let generated = headers.iter().any(|text| text.contains("OPENSSL_NO_") && text.contains("OPENSSL_THREADS"));
+    generated && !headers.iter().any(|text| text.contains("define OPENSSL_NO_SSL_TRACE"))
 }

@@ -1,13 +1,79 @@
-//! TLS over the system's libssl, for Rust and tokio.
+//! TLS over the system's libssl, for Rust and tokio: what rustls leaves out and what the `openssl` crate does not reach,
+//! with the semantics that people know from Node's `tls` module and from `openssl s_client`.
+//!
+//! | you | begin at |
+//! | --- | --- |
+//! | write a tokio program | [`ClientConfig`] and [`TlsConnector`], [`ServerConfig`] and [`TlsAcceptor`] or [`TlsServer`] |
+//! | have no runtime | [`BlockingStream`] |
+//! | move the bytes yourself | [`TlsEngine`] |
+//! | carry settings over from Node or a shell | [`SecureProtocol`], [`SecureOptions`], cipher strings: they mean the same here |
+//!
+//! # A client
+//!
+//! ```no_run
+//! use patina_tls::{ClientConfig, TlsConnector, TrustStore};
+//! use tokio::net::TcpStream;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = ClientConfig::builder().trust(TrustStore::system()?).alpn(["http/1.1"]).build()?;
+//! let tcp = TcpStream::connect(("example.com", 443)).await?;
+//! let tls = TlsConnector::new(config).connect("example.com", tcp).await?;
+//! println!("{} {}", tls.negotiated().version(), tls.negotiated().cipher_suite());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # An old machine that speaks TLS 1.0
+//!
+//! ```no_run
+//! use patina_tls::{ClientConfig, ProtocolVersion, SecureOptions, TrustStore};
+//!
+//! # fn main() -> Result<(), patina_tls::Error> {
+//! let config = ClientConfig::builder()
+//!     .versions(ProtocolVersion::TLSv1_0..=ProtocolVersion::TLSv1_0)
+//!     .cipher_list("ALL:@SECLEVEL=0")
+//!     .secure_options(SecureOptions::LEGACY_SERVER_CONNECT | SecureOptions::NO_TICKET)
+//!     .trust(TrustStore::from_pem_file("plant-ca.pem")?)
+//!     .build()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Errors
+//!
+//! There is one [`Error`]: its [`kind`](Error::kind) says what sort of failure it is, its [`code`](Error::code) is Node's,
+//! its [`option`](Error::option) names the option at fault, its [`alert`](Error::alert) is the TLS alert that was sent or
+//! received.
 
+mod config;
+mod conn;
+mod face;
 mod materials;
 mod sys;
 mod values;
 
+pub use config::builder::ConfigBuilder;
+pub use config::context::{ClientConfig, Config, ServerConfig};
+pub use config::resolver::{ConfigResolver, HookFuture, Selection};
+pub use config::settings::{AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, UnknownName};
+pub use config::side::{Client, Server, Side};
+pub use face::acceptor::TlsAcceptor;
+pub use face::blocking::BlockingStream;
+pub use face::connector::{ConnectOptions, TlsConnector};
+pub use face::engine::{EngineEvent, TlsEngine};
+pub use face::server::{ServerHandle, TlsServer};
+pub use face::stream::TlsStream;
 pub use materials::certificate::Certificate;
 pub use materials::distinguished_name::DistinguishedName;
+pub use materials::keylog::{KeyLog, KeyLogFile, TraceSink};
+pub use materials::negotiated::{CipherSuite, EphemeralKey, Negotiated};
 pub use materials::public_key::PublicKeyType;
 pub use materials::server_identity::check_server_identity;
+pub use materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
+pub use materials::trust::TrustStore;
+pub use materials::dh::DhParameters;
+pub use materials::session::Session;
+pub use materials::identity::Identity;
 pub use values::alert::Alert;
 pub use values::alpn::AlpnProtocols;
 pub use values::error::{Error, ErrorKind};

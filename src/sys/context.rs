@@ -49,6 +49,17 @@ pub(crate) fn set_session_timeout(context: &mut SslContextBuilder, seconds: c_lo
     unsafe { decl::SSL_CTX_set_timeout(context.as_ptr(), seconds) };
 }
 
+/// `SSL_CTX_set_dh_auto`.
+pub(crate) fn set_dh_auto(context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    control(context, ffi::SSL_CTRL_SET_DH_AUTO, 1, ptr::null_mut())
+}
+
+/// `SSL_CTX_get_security_level`.
+pub(crate) fn security_level(context: &SslContextBuilder) -> c_int {
+    // SAFETY: the context is alive.
+    unsafe { ffi::SSL_CTX_get_security_level(context.as_ptr()) }
+}
+
 fn control(
     context: &mut SslContextBuilder,
     command: c_int,

@@ -7,8 +7,9 @@ use std::slice;
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::ssl::{SslCipher, SslContextRef, SslRef};
+use openssl::ssl::{SslCipher, SslContextRef, SslOptions, SslRef, SslSessionRef, SslVersion};
 use openssl::stack::Stack;
+use openssl::x509::X509VerifyResult;
 use openssl_sys as ffi;
 
 use super::decl;
@@ -42,6 +43,43 @@ pub(crate) fn hello_extension_types(ssl: &SslRef) -> Vec<u16> {
     }
 }
 
+/// The version in the ClientHello that is being processed; 0x0303 for TLS 1.3, too.
+pub(crate) fn hello_version(ssl: &SslRef) -> u16 {
+    // SAFETY: the SSL is alive; outside of the callback the function answers 0.
+    unsafe { ffi::SSL_client_hello_get0_legacy_version(ssl.as_ptr()) as u16 }
+}
+
+/// The options of a context: `SSL_CTX_get_options`.
+pub(crate) fn context_options(context: &SslContextRef) -> SslOptions {
+    // SAFETY: the context is alive.
+    SslOptions::from_bits_retain(unsafe { ffi::SSL_CTX_get_options(context.as_ptr()) })
+}
+
+/// The lowest and highest version of a context; `None` is the library's own bound.
+pub(crate) fn context_versions(context: &SslContextRef) -> (Option<SslVersion>, Option<SslVersion>) {
+    let version = |number: c_int| match number {
+        ffi::SSL3_VERSION => Some(SslVersion::SSL3),
+        ffi::TLS1_VERSION => Some(SslVersion::TLS1),
+        ffi::TLS1_1_VERSION => Some(SslVersion::TLS1_1),
+        ffi::TLS1_2_VERSION => Some(SslVersion::TLS1_2),
+        ffi::TLS1_3_VERSION => Some(SslVersion::TLS1_3),
+        _ => None,
+    };
+    // SAFETY: the context is alive; the commands take nothing and give a number.
+    unsafe {
+        (
+            version(ffi::SSL_CTX_get_min_proto_version(context.as_ptr())),
+            version(ffi::SSL_CTX_get_max_proto_version(context.as_ptr())),
+        )
+    }
+}
+
+/// A number of a verification result in the `openssl` crate's type.
+pub(crate) fn verify_result(number: i32) -> X509VerifyResult {
+    // SAFETY: the type is a plain number; texts of unknown ones are "unknown certificate verification error".
+    unsafe { X509VerifyResult::from_raw(number) }
+}
+
 /// Takes the verification parameters of `context` over: after a swap of the SSL's context.
 pub(crate) fn take_verify_param(ssl: &mut SslRef, context: &SslContextRef) -> Result<(), ErrorStack> {
     // SAFETY: both are alive; the parameters are copied.
@@ -56,6 +94,15 @@ pub(crate) fn set_max_send_fragment(ssl: &mut SslRef, bytes: usize) -> bool {
     let Ok(bytes) = i64::try_from(bytes) else { return false };
     // SAFETY: the SSL is alive; the command takes a number only.
     unsafe { ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_SET_MAX_SEND_FRAGMENT, bytes as _, ptr::null_mut()) == 1 }
+}
+
+/// Offers `session` for resumption: `SSL_set_session`.
+///
+/// The session may come from another context: libssl takes its method over, and both are TLS ones here.
+pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
+    // SAFETY: both are alive; the SSL takes a reference of its own. Contexts of this library are all of TLS methods,
+    // between which a session can move.
+    unsafe { ssl.set_session(session) }
 }
 
 /// Whether the peer speaks RFC 5746: `SSL_get_secure_renegotiation_support`.

@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::sync::Arc;
 
-use foreign_types::{ForeignType, ForeignTypeRef};
+use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::ssl::{Ssl, SslRef};
 use openssl_sys as ffi;
@@ -33,9 +33,27 @@ pub(crate) enum Stop {
     Failed(Error),
 }
 
+/// An SSL that may leave its session resumable.
+struct OwnedSsl {
+    ssl: Ssl,
+    keep_session: bool,
+}
+
+impl Drop for OwnedSsl {
+    fn drop(&mut self) {
+        if self.keep_session {
+            // SAFETY: the SSL is alive and exclusively ours. libssl now believes that close_notify was sent.
+            unsafe {
+                let state = ffi::SSL_get_shutdown(self.ssl.as_ptr());
+                ffi::SSL_set_shutdown(self.ssl.as_ptr(), state | ffi::SSL_SENT_SHUTDOWN);
+            }
+        }
+    }
+}
+
 /// An SSL, its transport and its hooks.
 pub(crate) struct SslIo<T> {
-    ssl: Ssl,
+    ssl: OwnedSsl,
     bio: BioOwner<T>,
     hooks: Arc<dyn Hooks>,
 }
@@ -45,7 +63,7 @@ impl<T: ByteIo> SslIo<T> {
     pub(crate) fn new(mut ssl: Ssl, io: T, hooks: Arc<dyn Hooks>) -> Result<SslIo<T>, ErrorStack> {
         hook::install(&mut ssl, Arc::clone(&hooks))?;
         let bio = BioOwner::attach(io, ssl.as_ptr())?;
-        Ok(SslIo { ssl, bio, hooks })
+        Ok(SslIo { ssl: OwnedSsl { ssl, keep_session: false }, bio, hooks })
     }
 
     /// `SSL_do_handshake`.
@@ -93,7 +111,7 @@ impl<T: ByteIo> SslIo<T> {
 
     fn call(&mut self, call: impl FnOnce(*mut ffi::SSL) -> c_int) -> Result<(), Stop> {
         queue::clear();
-        let ret = call(self.ssl.as_ptr());
+        let ret = call(self.ssl.ssl.as_ptr());
         self.bio.resume_panic();
         self.hooks.parked().resume();
         if ret > 0 {
@@ -101,7 +119,7 @@ impl<T: ByteIo> SslIo<T> {
         }
         // SAFETY: the SSL is alive, `ret` is what the last call on it returned, and nothing else of libssl ran on
         // this thread since, so that the error queue is that call's.
-        let why = unsafe { ffi::SSL_get_error(self.ssl.as_ptr(), ret) };
+        let why = unsafe { ffi::SSL_get_error(self.ssl.ssl.as_ptr(), ret) };
         Err(match why {
             ffi::SSL_ERROR_WANT_READ => Stop::WantRead,
             ffi::SSL_ERROR_WANT_WRITE => Stop::WantWrite,
@@ -128,11 +146,11 @@ impl<T> SslIo<T> {
     }
 
     pub(crate) fn ssl(&self) -> &SslRef {
-        &self.ssl
+        &self.ssl.ssl
     }
 
     pub(crate) fn ssl_mut(&mut self) -> &mut SslRef {
-        &mut self.ssl
+        &mut self.ssl.ssl
     }
 
     /// Frees the SSL and gives the transport back.
@@ -143,20 +161,19 @@ impl<T> SslIo<T> {
     /// Whether our or the peer's close_notify is on record: `SSL_get_shutdown`.
     pub(crate) fn shutdown_state(&self) -> ShutdownState {
         // SAFETY: the SSL is alive.
-        let state = unsafe { ffi::SSL_get_shutdown(self.ssl.as_ptr()) };
+        let state = unsafe { ffi::SSL_get_shutdown(self.ssl.ssl.as_ptr()) };
         ShutdownState {
             sent: state & ffi::SSL_SENT_SHUTDOWN != 0,
             received: state & ffi::SSL_RECEIVED_SHUTDOWN != 0,
         }
     }
 
-    /// Makes libssl believe that close_notify was sent, so that freeing the SSL leaves its session resumable.
-    pub(crate) fn pretend_shutdown(&mut self) {
-        // SAFETY: the SSL is alive and exclusively ours.
-        unsafe {
-            let state = ffi::SSL_get_shutdown(self.ssl.as_ptr());
-            ffi::SSL_set_shutdown(self.ssl.as_ptr(), state | ffi::SSL_SENT_SHUTDOWN);
-        }
+    /// Sets whether freeing the SSL leaves its session resumable, though close_notify was not sent.
+    ///
+    /// libssl takes the session of an SSL that it frees without close_notify out of the cache, and marks it, in
+    /// whosever hands it is, as not resumable. That is right after a failure, and otherwise costs resumption.
+    pub(crate) fn set_keep_session(&mut self, keep: bool) {
+        self.ssl.keep_session = keep;
     }
 }
 
@@ -179,9 +196,4 @@ fn protocol_error() -> Error {
         }
         _ => error,
     }
-}
-
-/// The raw pointer for the modules of this folder.
-pub(super) fn raw(ssl: &SslRef) -> *mut ffi::SSL {
-    ssl.as_ptr()
 }

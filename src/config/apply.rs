@@ -1,0 +1,436 @@
+//! The one order in which options reach libssl.
+//!
+//! The order shows: the security level and the ciphers (which may set it) come before certificates, whose keys it
+//! judges; the roots before the certificates; the application's own step after all options and before our hooks.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use openssl::error::ErrorStack;
+use openssl::hash::{MessageDigest, hash};
+use openssl::ssl::{
+    SslContextBuilder, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion,
+};
+use openssl::x509::verify::X509VerifyFlags;
+
+use super::cipher_list::CipherList;
+use super::context::Context;
+use super::names::Names;
+use super::settings::{CipherPreference, DhChoice, SessionCache, Settings};
+use super::side::Role;
+use crate::materials::server_identity::check_server_identity;
+use crate::materials::trust::TrustStore;
+use crate::materials::verify::{ClientAuth, CrlCheck};
+use crate::sys::hook::Slot;
+use crate::sys::queue::stack_error;
+use crate::sys::{compat, context as sys};
+use crate::values::error::{Error, ErrorKind};
+use crate::values::options::SecureOptions;
+use crate::values::protocol::{MethodSide, SecureProtocol};
+use crate::values::version::{ProtocolVersion, VersionRange};
+
+/// Node's `handshakeTimeout`.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Node's `minDHSize`, in bits.
+const MIN_DH_BITS: u32 = 1024;
+
+/// The lowest version unless said otherwise: Node's `DEFAULT_MIN_VERSION`.
+const DEFAULT_MIN: ProtocolVersion = ProtocolVersion::TLSv1_2;
+
+pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
+    let cipher_list = settings.cipher_list.transpose()?;
+    let alpn = settings.alpn.transpose()?;
+    let secure_protocol = settings.secure_protocol.transpose()?;
+    let mut names = Names::default();
+    for (pattern, config) in settings.names {
+        names.push(pattern.map_err(|e| e.with_option("server_name"))?, config);
+    }
+    let mut warnings = Vec::new();
+
+    let method = match role {
+        Role::Client => SslMethod::tls_client(),
+        Role::Server => SslMethod::tls_server(),
+    };
+    let mut ctx = SslContextBuilder::new(method)
+        .map_err(|e| stack_error(ErrorKind::Unsupported, &e).context("libssl makes no SSL_CTX"))?;
+    ctx.set_mode(SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE | SslMode::RELEASE_BUFFERS);
+
+    // 1. versions
+    let range = choose_versions(role, settings.versions, secure_protocol)?;
+    let (range, option) = limit_by_ciphers(range, cipher_list.as_ref())?;
+    set_versions(&mut ctx, &range, option)?;
+
+    // 2. options
+    let options = choose_options(role, &settings.secure_options, settings.cipher_preference, settings.renegotiation);
+    ctx.set_options(SslOptions::from_bits_retain(options.bits() as _));
+    ctx.clear_options(SslOptions::from_bits_retain(settings.cleared_options.bits() as _));
+
+    // 3. security level and ciphers, which judge everything after them
+    set_security_level(&mut ctx, settings.security_level, cipher_list.as_ref())?;
+    set_ciphers(&mut ctx, cipher_list.as_ref(), settings.cipher_suites.as_deref())?;
+    check_level_for_versions(&mut ctx, &range, option)?;
+
+    // 4. roots and the rules of verification
+    let trust = choose_trust(role, settings.trust, settings.client_auth)?;
+    set_verification(&mut ctx, role, trust.as_ref(), settings.client_auth)?;
+    set_verify_rules(
+        &mut ctx,
+        trust.as_ref(),
+        settings.crl_check,
+        settings.verify_depth,
+        settings.verify_flags.bits(),
+        settings.verify_time,
+    )?;
+
+    // 5. certificates and keys
+    for identity in &settings.identities {
+        sys::use_certificate(&mut ctx, identity.x509(), identity.key(), identity.extra())
+            .map_err(|e| refused("identity", &e))?;
+    }
+
+    // 6. the key exchange
+    if let Some(list) = &settings.sigalgs {
+        ctx.set_sigalgs_list(&c_text("sigalgs", list)?).map_err(|e| refused_list("sigalgs", list, &e))?;
+    }
+    if let Some(list) = &settings.client_sigalgs {
+        let list = c_text("client_sigalgs", list)?;
+        sys::set_client_sigalgs(&mut ctx, &list).map_err(|e| refused_list("client_sigalgs", &list, &e))?;
+    }
+    if let Some(list) = settings.groups.as_deref().filter(|list| *list != "auto") {
+        ctx.set_groups_list(&c_text("groups", list)?).map_err(|e| refused_list("groups", list, &e))?;
+    }
+    match &settings.dh {
+        None => {}
+        Some(DhChoice::Auto) => sys::set_dh_auto(&mut ctx).map_err(|e| refused("dhparam", &e))?,
+        Some(DhChoice::Parameters(parameters)) => {
+            warnings.extend(parameters.warning().map(str::to_owned));
+            ctx.set_tmp_dh(parameters.dh()).map_err(|e| refused("dhparam", &e))?;
+        }
+    }
+
+    // 7. protocols above
+    if let (Role::Client, Some(protocols)) = (role, alpn.as_ref().filter(|p| !p.is_empty())) {
+        ctx.set_alpn_protos(protocols.as_wire()).map_err(|e| refused("alpn", &e))?;
+    }
+
+    // 8. sessions and records
+    let session_id_context = match settings.session_id_context {
+        Some(bytes) => check_session_id_context(bytes)?,
+        None => default_session_id_context(settings.client_auth, trust.as_ref())?,
+    };
+    ctx.set_session_id_context(&session_id_context).map_err(|e| refused("session_id_context", &e))?;
+    if let Some(timeout) = settings.session_timeout {
+        let seconds = i32::try_from(timeout.as_secs())
+            .map_err(|_| Error::config("session_timeout", "more than 2147483647 seconds").with_code("ERR_OUT_OF_RANGE"))?;
+        sys::set_session_timeout(&mut ctx, seconds.into());
+    }
+    ctx.set_session_cache_mode(match (role, settings.session_cache) {
+        (Role::Client, _) | (_, SessionCache::Off) => SslSessionCacheMode::OFF,
+        (Role::Server, SessionCache::Internal) => SslSessionCacheMode::SERVER,
+    });
+    if let Some(count) = settings.session_tickets {
+        ctx.set_num_tickets(count).map_err(|e| refused("session_tickets", &e))?;
+    }
+    if let Some(bytes) = settings.max_send_fragment {
+        match u16::try_from(bytes) {
+            Ok(bytes @ 512..=16384) => {
+                sys::set_max_send_fragment(&mut ctx, bytes).map_err(|e| refused("max_send_fragment", &e))?;
+            }
+            _ => {
+                let text = format!("{bytes} is not within 512 to 16384 bytes");
+                return Err(Error::config("max_send_fragment", text).with_code("ERR_OUT_OF_RANGE"));
+            }
+        }
+    }
+
+    // 9. the application's own step, then our hooks
+    for step in settings.openssl {
+        step(&mut ctx).map_err(|e| refused("with_openssl", &e))?;
+    }
+    for slot in slots(role, settings.key_log.is_some(), settings.trace.is_some()) {
+        slot.fill(&mut ctx);
+    }
+
+    Ok(Context {
+        ssl: ctx.build(),
+        role,
+        alpn,
+        alpn_mismatch: settings.alpn_mismatch,
+        server_verification: settings.server_verification,
+        client_auth: settings.client_auth,
+        identity_check: settings.identity_check.unwrap_or_else(|| Arc::new(check_server_identity)),
+        min_dh_bits: settings.min_dh_bits.unwrap_or(MIN_DH_BITS),
+        handshake_timeout: settings.handshake_timeout.unwrap_or(HANDSHAKE_TIMEOUT),
+        renegotiation: settings.renegotiation,
+        names,
+        unknown_name: settings.unknown_name,
+        resolver: settings.resolver,
+        key_log: settings.key_log,
+        trace: settings.trace,
+        warnings: warnings.into(),
+    })
+}
+
+/// The slots of libssl that a context of ours has filled.
+fn slots(role: Role, key_log: bool, trace: bool) -> Vec<Slot> {
+    let mut slots = vec![Slot::Info, Slot::Verify];
+    if role == Role::Server {
+        slots.extend([Slot::ClientHello, Slot::ServerName, Slot::Protocol]);
+    }
+    if key_log {
+        slots.push(Slot::KeyLog);
+    }
+    if trace {
+        slots.push(Slot::Message);
+    }
+    slots
+}
+
+fn choose_versions(
+    role: Role,
+    versions: Option<VersionRange>,
+    protocol: Option<SecureProtocol>,
+) -> Result<VersionRange, Error> {
+    let Some(protocol) = protocol else {
+        let range = versions.unwrap_or_else(|| (DEFAULT_MIN..=ProtocolVersion::TLSv1_3).into());
+        if range.is_empty() {
+            return Err(Error::config("versions", format!("the range {range} has no version in it"))
+                .with_code("ERR_TLS_INVALID_PROTOCOL_VERSION"));
+        }
+        return Ok(range);
+    };
+    if versions.is_some() {
+        let text = format!("{} cannot stand together with versions", protocol.name());
+        return Err(Error::config("secure_protocol", text).with_code("ERR_TLS_PROTOCOL_VERSION_CONFLICT"));
+    }
+    match (protocol.side(), role) {
+        (MethodSide::Client, Role::Server) | (MethodSide::Server, Role::Client) => {
+            let text = format!("{} is for the other side of a connection", protocol.name());
+            Err(Error::config("secure_protocol", text).with_code("ERR_TLS_INVALID_PROTOCOL_METHOD"))
+        }
+        _ => Ok(protocol.versions(DEFAULT_MIN)),
+    }
+}
+
+/// A cipher string of TLS 1.3 names only leaves nothing for older versions.
+fn limit_by_ciphers(
+    range: VersionRange,
+    list: Option<&CipherList>,
+) -> Result<(VersionRange, &'static str), Error> {
+    match list {
+        Some(list) if list.legacy.is_empty() => {
+            if !range.contains(ProtocolVersion::TLSv1_3) {
+                return Err(Error::config("cipher_list", format!("no suite of {range} is in {:?}", list.tls13))
+                    .with_code("ERR_SSL_NO_CIPHER_MATCH"));
+            }
+            Ok((ProtocolVersion::TLSv1_3.into(), "cipher_list"))
+        }
+        _ => Ok((range, "versions")),
+    }
+}
+
+fn set_versions(ctx: &mut SslContextBuilder, range: &VersionRange, option: &'static str) -> Result<(), Error> {
+    let oldest = [range.min(), range.max()].into_iter().flatten().min();
+    if oldest == Some(ProtocolVersion::SSLv3) && !compat::HAS_SSLV3 {
+        return Err(Error::unsupported(format!(
+            "SSL 3.0 is not in {}: it needs OpenSSL 1.1.1 to 3.6 built with enable-ssl3 and enable-ssl3-method",
+            openssl::version::version()
+        ))
+        .with_option(option));
+    }
+    if oldest == Some(ProtocolVersion::SSLv3) {
+        ctx.clear_options(SslOptions::NO_SSLV3);
+    }
+    let version = |v: ProtocolVersion| match v {
+        ProtocolVersion::SSLv3 => SslVersion::SSL3,
+        ProtocolVersion::TLSv1_0 => SslVersion::TLS1,
+        ProtocolVersion::TLSv1_1 => SslVersion::TLS1_1,
+        ProtocolVersion::TLSv1_2 => SslVersion::TLS1_2,
+        ProtocolVersion::TLSv1_3 => SslVersion::TLS1_3,
+    };
+    ctx.set_min_proto_version(range.min().map(version)).map_err(|e| refused(option, &e))?;
+    ctx.set_max_proto_version(range.max().map(version)).map_err(|e| refused(option, &e))
+}
+
+fn choose_options(
+    role: Role,
+    wanted: &SecureOptions,
+    preference: CipherPreference,
+    renegotiation: crate::values::limit::RenegotiationPolicy,
+) -> SecureOptions {
+    let mut options = *wanted;
+    if role == Role::Server && preference == CipherPreference::Server {
+        options |= SecureOptions::CIPHER_SERVER_PREFERENCE;
+    }
+    if renegotiation.is_allowed() {
+        options |= SecureOptions::ALLOW_CLIENT_RENEGOTIATION;
+    } else if !wanted.contains(SecureOptions::ALLOW_CLIENT_RENEGOTIATION) {
+        options |= SecureOptions::NO_RENEGOTIATION;
+    }
+    options
+}
+
+fn set_security_level(
+    ctx: &mut SslContextBuilder,
+    level: Option<u8>,
+    list: Option<&CipherList>,
+) -> Result<(), Error> {
+    let Some(level) = level else { return Ok(()) };
+    if level > 5 {
+        return Err(Error::config("security_level", format!("{level} is not within 0 to 5")).with_code("ERR_OUT_OF_RANGE"));
+    }
+    if let Some(other) = list.and_then(CipherList::security_level).filter(|other| *other != level) {
+        let text = format!("{level} contradicts @SECLEVEL={other} in cipher_list");
+        return Err(Error::config("security_level", text));
+    }
+    ctx.set_security_level(level.into());
+    Ok(())
+}
+
+fn set_ciphers(ctx: &mut SslContextBuilder, list: Option<&CipherList>, suites: Option<&str>) -> Result<(), Error> {
+    let from_list = list.map(|l| l.tls13.as_str()).filter(|l| !l.is_empty());
+    let (suites, option) = match (suites, from_list) {
+        (Some(_), Some(found)) => {
+            let text = format!("given beside TLS 1.3 names in cipher_list ({found})");
+            return Err(Error::config("cipher_suites", text));
+        }
+        (Some(suites), None) => (Some(suites), "cipher_suites"),
+        (None, found) => (found, "cipher_list"),
+    };
+    if let Some(suites) = suites {
+        ctx.set_ciphersuites(&c_text(option, suites)?).map_err(|e| {
+            refused(option, &e).context(format_args!("TLS 1.3 suites {suites:?}")).with_code("ERR_SSL_NO_CIPHER_MATCH")
+        })?;
+    }
+    if let Some(list) = list.filter(|l| !l.legacy.is_empty()) {
+        ctx.set_cipher_list(&list.legacy)
+            .map_err(|e| refused("cipher_list", &e).context(format_args!("{:?}", list.legacy)))?;
+    }
+    Ok(())
+}
+
+/// From 3.0 on, TLS 1.1 and older work at level 0 only: their handshakes sign SHA-1.
+fn check_level_for_versions(
+    ctx: &mut SslContextBuilder,
+    range: &VersionRange,
+    option: &'static str,
+) -> Result<(), Error> {
+    let old_only = range.max().is_some_and(|max| max < ProtocolVersion::TLSv1_2);
+    let level = sys::security_level(ctx);
+    if old_only && level > 0 && compat::OLD_VERSIONS_NEED_LEVEL_0 {
+        let text = format!(
+            "{range} works at security level 0 only, and the level is {level}: add security_level(0), or @SECLEVEL=0 to \
+             the cipher list"
+        );
+        return Err(Error::config(option, text).with_code("ERR_SSL_NO_PROTOCOLS_AVAILABLE"));
+    }
+    Ok(())
+}
+
+fn choose_trust(role: Role, trust: Option<TrustStore>, auth: ClientAuth) -> Result<Option<TrustStore>, Error> {
+    match (role, trust) {
+        (_, Some(trust)) => Ok(Some(trust)),
+        (Role::Client, None) => TrustStore::system().map(Some),
+        (Role::Server, None) if auth == ClientAuth::None => Ok(None),
+        (Role::Server, None) => {
+            Err(Error::config("trust", "client_auth needs the roots that the clients' certificates come from"))
+        }
+    }
+}
+
+fn set_verification(
+    ctx: &mut SslContextBuilder,
+    role: Role,
+    trust: Option<&TrustStore>,
+    auth: ClientAuth,
+) -> Result<(), Error> {
+    if let Some(trust) = trust {
+        trust.store()?.install_on(ctx);
+    }
+    let mode = match (role, auth) {
+        // Our own verify hook decides on what is bad, and the check after the handshake on what is missing.
+        (Role::Client, _) | (Role::Server, ClientAuth::Request) => SslVerifyMode::PEER,
+        (Role::Server, ClientAuth::None) => SslVerifyMode::NONE,
+        (Role::Server, ClientAuth::Require) => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+    };
+    ctx.set_verify(mode);
+    if let (Role::Server, Some(trust)) = (role, trust) {
+        ctx.set_client_ca_list(trust.subject_names()?);
+    }
+    Ok(())
+}
+
+fn set_verify_rules(
+    ctx: &mut SslContextBuilder,
+    trust: Option<&TrustStore>,
+    crl_check: CrlCheck,
+    depth: Option<u32>,
+    flags: u64,
+    time: Option<SystemTime>,
+) -> Result<(), Error> {
+    let param = ctx.verify_param_mut();
+    let mut flags = X509VerifyFlags::from_bits_retain(flags as _);
+    if trust.is_some_and(TrustStore::has_crls) {
+        flags |= X509VerifyFlags::CRL_CHECK;
+        if crl_check == CrlCheck::Chain {
+            flags |= X509VerifyFlags::CRL_CHECK_ALL;
+        }
+    }
+    param.set_flags(flags).map_err(|e| refused("verify_flags", &e))?;
+    if let Some(time) = time {
+        let seconds = match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_secs()).ok(),
+            Err(before) => i64::try_from(before.duration().as_secs()).ok().map(|s| -s),
+        };
+        param.set_time(seconds.ok_or_else(|| Error::config("verify_time", "out of range"))? as _);
+    }
+    if let Some(depth) = depth {
+        ctx.set_verify_depth(depth.min(i32::MAX as u32));
+    }
+    Ok(())
+}
+
+fn check_session_id_context(bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
+    match bytes.len() {
+        1..=32 => Ok(bytes),
+        n => Err(Error::config("session_id_context", format!("{n} bytes are not within 1 to 32")).with_code("ERR_OUT_OF_RANGE")),
+    }
+}
+
+/// A digest of what a client has to prove: a session that proved less must not be resumed here.
+fn default_session_id_context(auth: ClientAuth, trust: Option<&TrustStore>) -> Result<Vec<u8>, Error> {
+    let mut text = format!("patina-tls {auth:?}").into_bytes();
+    if auth != ClientAuth::None {
+        if let Some(trust) = trust {
+            text.extend(format!("{trust:?}").into_bytes());
+            text.extend(trust.certificates().iter().flat_map(|c| c.der()));
+        }
+    }
+    let digest = hash(MessageDigest::sha256(), &text).map_err(|e| refused("session_id_context", &e))?;
+    Ok(digest.to_vec())
+}
+
+/// libssl takes C strings: one with a NUL byte inside would be cut silently.
+fn c_text(option: &'static str, text: &str) -> Result<String, Error> {
+    if text.is_empty() {
+        return Err(Error::config(option, "the list is empty"));
+    }
+    if text.contains('\0') {
+        return Err(Error::config(option, "a NUL byte cannot stand in it"));
+    }
+    Ok(text.to_owned())
+}
+
+/// What libssl refused, under the name of the option.
+fn refused(option: &'static str, stack: &ErrorStack) -> Error {
+    stack_error(ErrorKind::Config, stack).with_option(option)
+}
+
+/// libssl says little or nothing about a list with an unknown name in it.
+fn refused_list(option: &'static str, list: &str, stack: &ErrorStack) -> Error {
+    if stack.errors().is_empty() {
+        return Error::config(option, format!("libssl refuses {list:?}: a name in it is unknown or stands there twice"));
+    }
+    refused(option, stack).context(format_args!("{list:?}"))
+}

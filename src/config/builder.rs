@@ -1,0 +1,489 @@
+//! The builder: options as data, in any order.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use openssl::error::ErrorStack;
+use openssl::ssl::SslContextBuilder;
+
+use super::apply;
+use super::cipher_list::CipherList;
+use super::context::Config;
+use super::resolver::ConfigResolver;
+use super::settings::{
+    AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, Settings, UnknownName,
+};
+use super::side::{Client, Server, Side};
+use crate::materials::identity::Identity;
+use crate::materials::keylog::{KeyLog, TraceSink};
+use crate::materials::trust::TrustStore;
+use crate::materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
+use crate::values::alpn::AlpnProtocols;
+use crate::values::error::Error;
+use crate::values::limit::RenegotiationPolicy;
+use crate::values::name_pattern::ServerNamePattern;
+use crate::values::options::SecureOptions;
+use crate::values::protocol::SecureProtocol;
+use crate::values::version::VersionRange;
+
+/// Collects the options of a [`Config`].
+///
+/// Setters only keep what they are given: the order of calls never matters, and what is wrong is told by
+/// [`build`](ConfigBuilder::build), with the name of the option.
+///
+/// | option | side | default |
+/// | --- | --- | --- |
+/// | `versions` | both | TLS 1.2 to TLS 1.3 |
+/// | `secure_protocol` | both | none |
+/// | `secure_options` | both | none; `NO_RENEGOTIATION` comes from `renegotiation` |
+/// | `security_level` | both | libssl's (1 on 1.1.1 to 3.1, 2 from 3.2 on; Debian: 2) |
+/// | `cipher_list`, `cipher_suites` | both | libssl's `DEFAULT` and TLS 1.3 suites |
+/// | `cipher_preference` | server | `Server` |
+/// | `groups`, `sigalgs`, `client_sigalgs` | both | libssl's |
+/// | `trust` | client | [`TrustStore::system`] |
+/// | `trust` | server | nothing; needed with `client_auth` |
+/// | `crl_check` | both | `Chain`, once the trust store has revocation lists |
+/// | `verify_depth` | both | 100 |
+/// | `verify_flags` | both | none |
+/// | `verify_time` | both | now |
+/// | `server_verification` | client | `Require` |
+/// | `identity_check` | client | [`check_server_identity`](crate::check_server_identity) |
+/// | `min_dh_size` | client | 1024 bits |
+/// | `client_auth` | server | `None` |
+/// | `identity` | both | none |
+/// | `dhparam` | server | none: no DHE in TLS 1.2 and older |
+/// | `alpn` | both | none |
+/// | `alpn_mismatch` | server | `Alert` |
+/// | `session_id_context` | server | a digest of what clients must prove |
+/// | `session_timeout` | both | 7200 s |
+/// | `session_cache` | server | `Off`: tickets only |
+/// | `session_tickets` | server | 2 |
+/// | `max_send_fragment` | both | 16384 bytes |
+/// | `renegotiation` | both | denied |
+/// | `handshake_timeout` | both | 120 s |
+/// | `server_name`, `config_resolver` | server | none |
+/// | `unknown_name` | server | `UseDefault` |
+/// | `key_log`, `message_trace` | both | none |
+pub struct ConfigBuilder<S: Side> {
+    settings: Settings,
+    side: PhantomData<S>,
+}
+
+impl<S: Side> Config<S> {
+    /// Starts a configuration with the defaults.
+    pub fn builder() -> ConfigBuilder<S> {
+        ConfigBuilder { settings: Settings::default(), side: PhantomData }
+    }
+}
+
+impl<S: Side> ConfigBuilder<S> {
+    /// Sets the protocol versions, as a range of any form or as one version. Default: TLS 1.2 to TLS 1.3.
+    ///
+    /// A range that is open at its lower end begins with the oldest version that libssl has. TLS 1.1 and older need
+    /// security level 0 on OpenSSL 3.0 and newer.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_min_proto_version`, `SSL_CTX_set_max_proto_version`.
+    #[doc(alias = "minVersion")]
+    #[doc(alias = "maxVersion")]
+    #[must_use]
+    pub fn versions(mut self, versions: impl Into<VersionRange>) -> Self {
+        self.settings.versions = Some(versions.into());
+        self
+    }
+
+    /// Sets the versions by the name of one of OpenSSL's methods, such as `TLSv1_2_method`: Node's `secureProtocol`.
+    ///
+    /// The methods of fixed versions are emulated by a range of one version. It cannot stand together with
+    /// [`versions`](ConfigBuilder::versions).
+    #[doc(alias = "secureProtocol")]
+    #[must_use]
+    pub fn secure_protocol(mut self, name: impl AsRef<str>) -> Self {
+        self.settings.secure_protocol = Some(SecureProtocol::parse(name.as_ref()));
+        self
+    }
+
+    /// Adds options of libssl: Node's `secureOptions`. Several calls add up.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_options`.
+    #[doc(alias = "secureOptions")]
+    #[doc(alias = "SSL_CTX_set_options")]
+    #[must_use]
+    pub fn secure_options(mut self, options: impl Into<SecureOptions>) -> Self {
+        self.settings.secure_options |= options.into();
+        self
+    }
+
+    /// Takes away options that libssl or the system's configuration sets by itself.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_clear_options`.
+    #[doc(alias = "SSL_CTX_clear_options")]
+    #[must_use]
+    pub fn without_secure_options(mut self, options: impl Into<SecureOptions>) -> Self {
+        self.settings.cleared_options |= options.into();
+        self
+    }
+
+    /// Sets the security level, 0 to 5. Default: libssl's.
+    ///
+    /// An `@SECLEVEL=n` in the cipher list does the same; the two must not differ.
+    ///
+    /// # Security
+    /// Level 0 allows everything that libssl has, down to keys and digests that can be broken.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_security_level`.
+    #[must_use]
+    pub fn security_level(mut self, level: u8) -> Self {
+        self.settings.security_level = Some(level);
+        self
+    }
+
+    /// Sets the cipher suites by a cipher string of `openssl-ciphers(1)`. Default: libssl's `DEFAULT`.
+    ///
+    /// Names of TLS 1.3 suites may stand in it, as in Node; without any, all default TLS 1.3 suites stay on. A string
+    /// of only such names leaves nothing for TLS 1.2 and older, so that the lowest version becomes TLS 1.3.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_cipher_list`, `SSL_CTX_set_ciphersuites`.
+    #[doc(alias = "ciphers")]
+    #[must_use]
+    pub fn cipher_list(mut self, list: impl AsRef<str>) -> Self {
+        self.settings.cipher_list = Some(CipherList::parse(list.as_ref()));
+        self
+    }
+
+    /// Sets the cipher suites of TLS 1.3, by their names joined by colons. Default: libssl's.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_ciphersuites`.
+    #[must_use]
+    pub fn cipher_suites(mut self, suites: impl Into<String>) -> Self {
+        self.settings.cipher_suites = Some(suites.into());
+        self
+    }
+
+    /// Sets the groups of the key exchange, by their names joined by colons, such as `X25519:P-256`; `auto` leaves
+    /// libssl's. On a client they also decide on the key shares.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set1_groups_list`.
+    #[doc(alias = "ecdhCurve")]
+    #[must_use]
+    pub fn groups(mut self, groups: impl Into<String>) -> Self {
+        self.settings.groups = Some(groups.into());
+        self
+    }
+
+    /// Sets the signature algorithms, such as `ECDSA+SHA256:rsa_pss_rsae_sha256`. Default: libssl's.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set1_sigalgs_list`.
+    #[must_use]
+    pub fn sigalgs(mut self, algorithms: impl Into<String>) -> Self {
+        self.settings.sigalgs = Some(algorithms.into());
+        self
+    }
+
+    /// Sets the signature algorithms of client authentication. Default: as [`sigalgs`](ConfigBuilder::sigalgs).
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set1_client_sigalgs_list`.
+    #[must_use]
+    pub fn client_sigalgs(mut self, algorithms: impl Into<String>) -> Self {
+        self.settings.client_sigalgs = Some(algorithms.into());
+        self
+    }
+
+    /// Sets whom to trust, and what is revoked: the roots for the peer's chain. Default: on a client the system's, on
+    /// a server nobody.
+    ///
+    /// All configurations that name the same roots share one `X509_STORE`. On a server the names of the certificates
+    /// that were given one by one go into the list of acceptable authorities.
+    #[doc(alias = "ca")]
+    #[must_use]
+    pub fn trust(mut self, trust: TrustStore) -> Self {
+        self.settings.trust = Some(trust);
+        self
+    }
+
+    /// Sets how much of a chain is checked for revocation, once the trust store has lists. Default: all of it.
+    #[doc(alias = "crl")]
+    #[must_use]
+    pub fn crl_check(mut self, check: CrlCheck) -> Self {
+        self.settings.crl_check = check;
+        self
+    }
+
+    /// Sets how many certificates may stand between the peer's and a root. Default: 100.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_verify_depth`.
+    #[must_use]
+    pub fn verify_depth(mut self, depth: u32) -> Self {
+        self.settings.verify_depth = Some(depth);
+        self
+    }
+
+    /// Adds flags of the verification. Several calls add up.
+    ///
+    /// # OpenSSL
+    /// `X509_VERIFY_PARAM_set_flags`.
+    #[must_use]
+    pub fn verify_flags(mut self, flags: VerifyFlags) -> Self {
+        self.settings.verify_flags |= flags;
+        self
+    }
+
+    /// Sets the time at which chains and revocation lists must be valid. Default: the time of the handshake.
+    ///
+    /// # OpenSSL
+    /// `X509_VERIFY_PARAM_set_time`.
+    #[must_use]
+    pub fn verify_time(mut self, time: SystemTime) -> Self {
+        self.settings.verify_time = Some(time);
+        self
+    }
+
+    /// Adds a certificate with its key and chain. One of each key type can be there: RSA, RSA-PSS, ECDSA, ...; a
+    /// later one of a type replaces the earlier.
+    #[doc(alias = "cert")]
+    #[doc(alias = "key")]
+    #[doc(alias = "pfx")]
+    #[must_use]
+    pub fn identity(mut self, identity: Identity) -> Self {
+        self.settings.identities.push(identity);
+        self
+    }
+
+    /// Sets the application protocols (RFC 7301), the preferred first. A server's order wins.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_alpn_protos`, `SSL_CTX_set_alpn_select_cb`.
+    #[doc(alias = "ALPNProtocols")]
+    #[must_use]
+    pub fn alpn<I>(mut self, protocols: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        self.settings.alpn = Some(AlpnProtocols::new(protocols));
+        self
+    }
+
+    /// Sets how long a session can be resumed. Default: 7200 s, libssl's.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_timeout`; whole seconds.
+    #[doc(alias = "sessionTimeout")]
+    #[must_use]
+    pub fn session_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.session_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets the largest plaintext of a record that is sent, 512 to 16384 bytes. Default: 16384.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_max_send_fragment`.
+    #[must_use]
+    pub fn max_send_fragment(mut self, bytes: usize) -> Self {
+        self.settings.max_send_fragment = Some(bytes);
+        self
+    }
+
+    /// Sets how often the peer may renegotiate. Default: never.
+    #[must_use]
+    pub fn renegotiation(mut self, policy: RenegotiationPolicy) -> Self {
+        self.settings.renegotiation = policy;
+        self
+    }
+
+    /// Sets how long a handshake may take, the hooks included. Default: 120 s.
+    #[doc(alias = "handshakeTimeout")]
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets where the secrets of the connections are logged. Default: nowhere.
+    ///
+    /// # Security
+    /// Whoever has the log can read the connections.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_keylog_callback`.
+    #[doc(alias = "SSLKEYLOGFILE")]
+    #[must_use]
+    pub fn key_log(mut self, log: impl KeyLog + 'static) -> Self {
+        self.settings.key_log = Some(Arc::new(log));
+        self
+    }
+
+    /// Sets where every protocol message is described. Default: nowhere.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_msg_callback`, `SSL_trace` where the build has it (OpenSSL 1.1.1 often has not; the text is then
+    /// one line a message).
+    #[doc(alias = "enableTrace")]
+    #[must_use]
+    pub fn message_trace(mut self, sink: impl TraceSink + 'static) -> Self {
+        self.settings.trace = Some(Arc::new(sink));
+        self
+    }
+
+    /// Runs `step` on libssl's own builder, after all other options and before the hooks of this library.
+    ///
+    /// These callback slots belong to the library and are filled after `step`: client hello, server name, ALPN
+    /// selection (servers), certificate verification, info, and, where asked for, key log and message.
+    #[must_use]
+    pub fn with_openssl<F>(mut self, step: F) -> Self
+    where
+        F: FnOnce(&mut SslContextBuilder) -> Result<(), ErrorStack> + Send + 'static,
+    {
+        self.settings.openssl.push(Box::new(step));
+        self
+    }
+
+    /// Applies the options, in one canonical order, and checks them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) or [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported),
+    /// with the option at fault.
+    pub fn build(self) -> Result<Config<S>, Error> {
+        apply::apply(S::ROLE, self.settings).map(Config::new)
+    }
+}
+
+impl ConfigBuilder<Client> {
+    /// Sets what happens with a server that cannot be verified. Default: the handshake fails.
+    #[doc(alias = "rejectUnauthorized")]
+    #[must_use]
+    pub fn server_verification(mut self, verification: ServerVerification) -> Self {
+        self.settings.server_verification = verification;
+        self
+    }
+
+    /// Replaces the comparison of the certificate's names with the host.
+    #[doc(alias = "checkServerIdentity")]
+    #[must_use]
+    pub fn identity_check(mut self, check: impl IdentityCheck + 'static) -> Self {
+        self.settings.identity_check = Some(Arc::new(check));
+        self
+    }
+
+    /// Sets the smallest Diffie-Hellman key of a server, in bits. Default: 1024.
+    ///
+    /// A smaller one fails the handshake with the code `ERR_TLS_DH_PARAM_SIZE`.
+    #[doc(alias = "minDHSize")]
+    #[must_use]
+    pub fn min_dh_size(mut self, bits: u32) -> Self {
+        self.settings.min_dh_bits = Some(bits);
+        self
+    }
+}
+
+impl ConfigBuilder<Server> {
+    /// Sets whether clients are asked for a certificate. Default: no.
+    #[doc(alias = "requestCert")]
+    #[must_use]
+    pub fn client_auth(mut self, auth: ClientAuth) -> Self {
+        self.settings.client_auth = auth;
+        self
+    }
+
+    /// Sets whose order of cipher suites counts. Default: the server's.
+    #[doc(alias = "honorCipherOrder")]
+    #[must_use]
+    pub fn cipher_preference(mut self, preference: CipherPreference) -> Self {
+        self.settings.cipher_preference = preference;
+        self
+    }
+
+    /// Sets the Diffie-Hellman parameters of TLS 1.2 and older. Default: none, and so no DHE suite.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_dh_auto`, `SSL_CTX_set_tmp_dh`.
+    #[must_use]
+    pub fn dhparam(mut self, dh: impl Into<DhChoice>) -> Self {
+        self.settings.dh = Some(dh.into());
+        self
+    }
+
+    /// Sets what happens when none of the client's protocols is ours. Default: an alert.
+    #[must_use]
+    pub fn alpn_mismatch(mut self, mismatch: AlpnMismatch) -> Self {
+        self.settings.alpn_mismatch = mismatch;
+        self
+    }
+
+    /// Sets the context within which sessions can be resumed, 1 to 32 bytes.
+    ///
+    /// Default: a digest of the client authentication and of the roots, so that a session which proved less is not
+    /// resumed where more is asked for.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_session_id_context`.
+    #[doc(alias = "sessionIdContext")]
+    #[must_use]
+    pub fn session_id_context(mut self, context: impl Into<Vec<u8>>) -> Self {
+        self.settings.session_id_context = Some(context.into());
+        self
+    }
+
+    /// Sets whether libssl keeps sessions by their id. Default: no.
+    #[must_use]
+    pub fn session_cache(mut self, cache: SessionCache) -> Self {
+        self.settings.session_cache = cache;
+        self
+    }
+
+    /// Sets how many tickets a full TLS 1.3 handshake gives out. Default: 2.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_num_tickets`.
+    #[must_use]
+    pub fn session_tickets(mut self, count: usize) -> Self {
+        self.settings.session_tickets = Some(count);
+        self
+    }
+
+    /// Answers clients that ask for `pattern` (SNI) with another configuration: Node's `server.addContext`.
+    ///
+    /// A `*` in the pattern stands for any run of characters without a dot, also an empty one. The latest match wins.
+    /// The whole configuration is swapped, versions, options and client authentication included, but for groups and
+    /// the hooks of this level, which are those of the acceptor's configuration.
+    #[doc(alias = "addContext")]
+    #[must_use]
+    pub fn server_name(mut self, pattern: impl AsRef<str>, config: Config<Server>) -> Self {
+        self.settings.names.push((ServerNamePattern::parse(pattern.as_ref()), config));
+        self
+    }
+
+    /// Sets what happens with a name that no [`server_name`](ConfigBuilder::server_name) matches. Default: this
+    /// configuration answers.
+    #[must_use]
+    pub fn unknown_name(mut self, policy: UnknownName) -> Self {
+        self.settings.unknown_name = policy;
+        self
+    }
+
+    /// Sets a hook that chooses the configuration by the ClientHello. It is asked before the static names.
+    #[doc(alias = "SNICallback")]
+    #[must_use]
+    pub fn config_resolver(mut self, resolver: impl ConfigResolver + 'static) -> Self {
+        self.settings.resolver = Some(Arc::new(resolver));
+        self
+    }
+}
+
+impl<S: Side> fmt::Debug for ConfigBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConfigBuilder").field("role", &S::ROLE).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! A finished configuration.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openssl::ssl::{SslContext, SslContextRef};
+
+use super::names::Names;
+use super::resolver::ConfigResolver;
+use super::settings::{AlpnMismatch, IdentityCheck, UnknownName};
+use super::side::{Client, Role, Server, Side};
+use crate::materials::keylog::{KeyLog, TraceSink};
+use crate::materials::verify::{ClientAuth, ServerVerification};
+use crate::values::alpn::AlpnProtocols;
+use crate::values::error::Error;
+use crate::values::limit::RenegotiationPolicy;
+use crate::values::name_pattern::ServerNamePattern;
+
+/// An immutable configuration of one side, made by a [`ConfigBuilder`](crate::ConfigBuilder); cheap to clone.
+///
+/// All connections of a configuration share one `SSL_CTX`.
+///
+/// # Examples
+///
+/// ```
+/// use patina_tls::{Identity, ServerConfig};
+///
+/// # fn main() -> Result<(), patina_tls::Error> {
+/// let config = ServerConfig::builder().identity(Identity::self_signed(["localhost"])?).build()?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Config<S: Side> {
+    pub(crate) context: Arc<Context>,
+    side: PhantomData<S>,
+}
+
+/// The configuration of clients.
+pub type ClientConfig = Config<Client>;
+
+/// The configuration of servers.
+pub type ServerConfig = Config<Server>;
+
+/// What the connections of a configuration need to know besides the SSL_CTX.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) ssl: SslContext,
+    pub(crate) role: Role,
+    pub(crate) alpn: Option<AlpnProtocols>,
+    pub(crate) alpn_mismatch: AlpnMismatch,
+    pub(crate) server_verification: ServerVerification,
+    pub(crate) client_auth: ClientAuth,
+    pub(crate) identity_check: Arc<dyn IdentityCheck>,
+    pub(crate) min_dh_bits: u32,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) renegotiation: RenegotiationPolicy,
+    pub(crate) names: Names,
+    pub(crate) unknown_name: UnknownName,
+    pub(crate) resolver: Option<Arc<dyn ConfigResolver>>,
+    pub(crate) key_log: Option<Arc<dyn KeyLog>>,
+    pub(crate) trace: Option<Arc<dyn TraceSink>>,
+    pub(crate) warnings: Arc<[String]>,
+}
+
+impl<S: Side> Config<S> {
+    pub(crate) fn new(context: Context) -> Config<S> {
+        Config { context: Arc::new(context), side: PhantomData }
+    }
+
+    /// libssl's own object, to read from.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX`. To change what this library has no option for, see
+    /// [`ConfigBuilder::with_openssl`](crate::ConfigBuilder::with_openssl).
+    pub fn as_openssl(&self) -> &SslContextRef {
+        &self.context.ssl
+    }
+
+    /// What is allowed but should be looked at, such as Diffie-Hellman parameters below 2048 bits.
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.context.warnings.iter().map(String::as_str)
+    }
+}
+
+impl Config<Server> {
+    /// The same configuration with one more name: Node's `server.addContext`.
+    ///
+    /// The `SSL_CTX` is shared with `self`. A later name wins over an earlier one that matches, too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) with the option `server_name` when `pattern` is empty or no
+    /// name pattern.
+    pub fn with_server_name(&self, pattern: &str, config: Config<Server>) -> Result<Config<Server>, Error> {
+        let pattern = ServerNamePattern::parse(pattern).map_err(|e| e.with_option("server_name"))?;
+        let mut context = Context::clone(&self.context);
+        context.names.push(pattern, config);
+        Ok(Config::new(context))
+    }
+}
+
+impl<S: Side> Clone for Config<S> {
+    fn clone(&self) -> Config<S> {
+        Config { context: Arc::clone(&self.context), side: PhantomData }
+    }
+}
+
+impl<S: Side> fmt::Debug for Config<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("role", &self.context.role).finish_non_exhaustive()
+    }
+}

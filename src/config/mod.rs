@@ -1,0 +1,10 @@
+//! From options to an SSL_CTX: data first, applied once, in one order.
+
+pub(crate) mod apply;
+pub(crate) mod builder;
+pub(crate) mod cipher_list;
+pub(crate) mod context;
+pub(crate) mod names;
+pub(crate) mod resolver;
+pub(crate) mod settings;
+pub(crate) mod side;

@@ -1,0 +1,369 @@
+//! A connection over any byte stream: handshake, reading, writing, closing.
+
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use openssl::pkey::Id;
+use openssl::ssl::{Ssl, SslRef, SslVersion};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::drive::Ended;
+use super::failure;
+use super::state::State;
+use super::transport::Transport;
+use super::wakers::Role;
+use crate::config::context::Context;
+use crate::config::side;
+use crate::materials::negotiated::Negotiated;
+use crate::materials::session::Session;
+use crate::sys::queue::stack_error;
+use crate::sys::ssl_io::{SslIo, Stop};
+use crate::sys::ssl as sys;
+use crate::values::error::{Error, ErrorKind};
+
+/// The largest plaintext of one record (RFC 8446 section 5.1).
+const RECORD_MAX: usize = 16 * 1024;
+
+/// The most plaintext that one write takes: its records go out in one piece.
+const WRITE_MAX: usize = 64 * 1024;
+
+/// A slice below this size is gathered with its neighbours into one record.
+const GATHER_BELOW: usize = 4 * 1024;
+
+/// What a client means to reach.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Target {
+    /// The name to send (SNI); none for IP addresses.
+    pub(crate) server_name: Option<String>,
+    /// The host for the identity check.
+    pub(crate) host: Option<String>,
+    /// A session to resume.
+    pub(crate) session: Option<Session>,
+}
+
+enum Phase {
+    Handshake,
+    Open,
+    /// It failed, and the caller has not been told: the alert goes out first.
+    Failing(Error),
+    /// It failed, and the caller knows.
+    Failed(String),
+}
+
+/// An SSL over a transport, with its state.
+pub(crate) struct Connection<S> {
+    pub(super) io: SslIo<Transport<S>>,
+    pub(super) state: Arc<State>,
+    phase: Phase,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A connection of `context`'s side that has not begun.
+    pub(crate) fn new(context: &Arc<Context>, io: S, target: Target) -> Result<Connection<S>, Error> {
+        let failed = |e: &_| stack_error(ErrorKind::Config, e).context("libssl makes no connection");
+        let mut ssl = Ssl::new(&context.ssl).map_err(|e| failed(&e))?;
+        match context.role {
+            side::Role::Client => ssl.set_connect_state(),
+            side::Role::Server => ssl.set_accept_state(),
+        }
+        if let Some(name) = &target.server_name {
+            ssl.set_hostname(name).map_err(|e| stack_error(ErrorKind::Config, &e).with_option("server_name"))?;
+        }
+        if let Some(session) = &target.session {
+            sys::set_session(&mut ssl, session.as_openssl())
+                .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
+        }
+        let state = Arc::new(State::new(Arc::clone(context), target.host));
+        let io = SslIo::new(ssl, Transport::new(io), Arc::clone(&state) as _).map_err(|e| failed(&e))?;
+        Ok(Connection { io, state, phase: Phase::Handshake })
+    }
+
+    /// Shakes hands; ready when it is done, checked, and all of it is with the socket.
+    pub(crate) fn poll_handshake(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        if let Phase::Handshake = self.phase {
+            match ready!(self.poll_call(Role::Reader, cx, SslIo::handshake)) {
+                Ok(()) => {
+                    self.state.complete_verdict(self.io.ssl());
+                    self.phase = match self.check() {
+                        Ok(()) => {
+                            self.state.set_established();
+                            self.io.set_keep_session(true);
+                            self.io.io_mut().set_corked(false);
+                            Phase::Open
+                        }
+                        Err(error) => Phase::Failing(error),
+                    };
+                }
+                Err(ended) => self.fail_handshake(ended),
+            }
+        }
+        self.poll_settle(cx)
+    }
+
+    /// What libssl leaves to its caller, after a handshake.
+    fn check(&self) -> Result<(), Error> {
+        if self.state.refuses_peer() {
+            let missing = || Error::new(ErrorKind::Unauthorized, "the peer has not proved who it is");
+            return Err(self.state.verdict().error().unwrap_or_else(missing));
+        }
+        let least = self.state.context().min_dh_bits;
+        if self.state.role() == side::Role::Client {
+            if let Some(bits) = peer_dh_bits(self.io.ssl()).filter(|bits| *bits < least) {
+                let text = format!("DH parameter size {bits} is less than {least}");
+                return Err(Error::new(ErrorKind::Protocol, text).with_code("ERR_TLS_DH_PARAM_SIZE").with_option("min_dh_size"));
+            }
+        }
+        Ok(())
+    }
+
+    fn fail_handshake(&mut self, ended: Ended) {
+        let error = match ended {
+            Ended::Failed(error) => failure::of_protocol(error, &self.state),
+            Ended::Transport => failure::of_handshake(self.io.io_mut().take_end(), &self.state),
+            Ended::Closed => failure::of_handshake(None, &self.state),
+        };
+        self.phase = Phase::Failing(error);
+    }
+
+    fn fail(&mut self, ended: Ended) {
+        let error = match ended {
+            Ended::Failed(error) => failure::of_protocol(error, &self.state),
+            Ended::Transport | Ended::Closed => failure::of_transport(self.io.io_mut().take_end()),
+        };
+        // A cut says nothing about the session; whatever else ends a connection ends its session (RFC 5246, 7.2.2).
+        self.io.set_keep_session(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Io));
+        self.phase = Phase::Failing(error);
+    }
+
+    /// Sends what is left to send; then tells of a failure, once.
+    fn poll_settle(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        self.io.io_mut().enter(Role::Writer, cx);
+        let pushed = ready!(self.io.io_mut().poll_push());
+        match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Failing(error) => {
+                // The peer may be gone already: its alert is then lost, the error is not.
+                self.phase = Phase::Failed(error.to_string());
+                Poll::Ready(Err(error))
+            }
+            Phase::Failed(first) => {
+                let error = failure::of_earlier(&first);
+                self.phase = Phase::Failed(first);
+                Poll::Ready(Err(error))
+            }
+            phase => {
+                self.phase = phase;
+                Poll::Ready(pushed.map_err(Error::io))
+            }
+        }
+    }
+
+    /// Reads into `buf`, from as many records as have arrived. No bytes and no error is the peer's close_notify.
+    pub(crate) fn poll_read(&mut self, cx: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_ready(cx))?;
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if self.io.io().must_push() {
+            // Whoever writes and then reads expects the write to reach the peer, whether the socket took it at once
+            // or not.
+            self.io.io_mut().enter(Role::Reader, cx);
+            if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push() {
+                return Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error)))));
+            }
+        }
+        match ready!(self.poll_call(Role::Reader, cx, |io| io.read(buf))) {
+            Ok(_) => {
+                self.read_on(buf);
+                let _ = self.io.io_mut().must_push() && self.io.io_mut().poll_push().is_ready();
+                Poll::Ready(Ok(()))
+            }
+            Err(Ended::Closed) => Poll::Ready(Ok(())),
+            Err(ended) => {
+                self.fail(ended);
+                self.poll_settle(cx)
+            }
+        }
+    }
+
+    /// Fills the rest of `buf` with what is at hand: records that were read ahead, and the rest of one.
+    fn read_on(&mut self, buf: &mut ReadBuf<'_>) {
+        while buf.remaining() > 0 && (self.io.io().has_input() || self.io.ssl().pending() > 0) {
+            self.io.io_mut().set_may_read(false);
+            let outcome = self.io.read(buf);
+            self.io.io_mut().set_may_read(true);
+            match outcome {
+                Ok(_) => {}
+                Err(Stop::Failed(error)) => {
+                    // The bytes before it are good; the next call tells.
+                    self.fail(Ended::Failed(error));
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Writes some of `bytes`. What it took has been handed to the socket, or will be before anything else.
+    pub(crate) fn poll_write(&mut self, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {
+        ready!(self.poll_writable(cx))?;
+        let bytes = &bytes[..bytes.len().min(WRITE_MAX)];
+        let mut written = 0;
+        self.io.io_mut().set_corked(bytes.len() > RECORD_MAX);
+        while written < bytes.len() {
+            let rest = &bytes[written..];
+            match self.poll_call(Role::Writer, cx, |io| io.write(rest)) {
+                Poll::Ready(Ok(count)) => written += count,
+                Poll::Ready(Err(ended)) => {
+                    self.fail(ended);
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        self.io.io_mut().set_corked(false);
+        if written == 0 && !bytes.is_empty() {
+            return match self.phase {
+                Phase::Failing(_) => self.poll_settle(cx).map_ok(|()| 0),
+                _ => Poll::Pending,
+            };
+        }
+        if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push() {
+            self.fail(Ended::Failed(Error::io(error)));
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    /// Writes some of the slices: small ones together in one record.
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, Error>> {
+        let mut filled = slices.iter().filter(|s| !s.is_empty());
+        let first = filled.next().map_or(&[][..], |s| s);
+        if first.len() >= GATHER_BELOW || filled.next().is_none() {
+            return self.poll_write(cx, first);
+        }
+        let mut record = Vec::with_capacity(slices.iter().map(|s| s.len()).sum::<usize>().min(RECORD_MAX));
+        for slice in slices {
+            let room = RECORD_MAX - record.len();
+            record.extend_from_slice(&slice[..slice.len().min(room)]);
+        }
+        let written = self.poll_write(cx, &record);
+        // Plaintext does not stay behind in freed memory.
+        record.fill(0);
+        std::hint::black_box(&record);
+        written
+    }
+
+    /// Ready when everything written is with the socket, and flushed there.
+    pub(crate) fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_ready(cx))?;
+        self.io.io_mut().enter(Role::Writer, cx);
+        match ready!(self.io.io_mut().poll_flush()) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
+        }
+    }
+
+    /// Sends close_notify, once, behind all that was written, and ends the writing half of the socket. Reading goes on.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        if matches!(self.phase, Phase::Open) && !self.io.shutdown_state().sent {
+            match self.poll_call(Role::Writer, cx, SslIo::shutdown) {
+                Poll::Pending => return Poll::Pending,
+                // In the middle of a renegotiation libssl cannot close; the socket still can.
+                Poll::Ready(_) => {}
+            }
+        }
+        self.io.io_mut().enter(Role::Writer, cx);
+        self.io.io_mut().poll_shutdown().map_err(Error::io)
+    }
+
+    /// A connection that can be used: not failed.
+    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        match self.phase {
+            Phase::Open => Poll::Ready(Ok(())),
+            Phase::Handshake => self.poll_handshake(cx),
+            Phase::Failing(_) | Phase::Failed(_) => self.poll_settle(cx),
+        }
+    }
+
+    /// As above, with nothing that waits for the socket, and not closed by us.
+    fn poll_writable(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_ready(cx))?;
+        if self.io.shutdown_state().sent {
+            return Poll::Ready(Err(Error::new(ErrorKind::Closed, "close_notify was sent: nothing can be written")));
+        }
+        self.io.io_mut().enter(Role::Writer, cx);
+        match ready!(self.io.io_mut().poll_push()) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
+        }
+    }
+
+    /// Fails without trying to send an alert: the socket is gone.
+    fn fail_now(&mut self, ended: Ended) -> Error {
+        self.fail(ended);
+        match std::mem::replace(&mut self.phase, Phase::Open) {
+            Phase::Failing(error) => {
+                self.phase = Phase::Failed(error.to_string());
+                error
+            }
+            other => {
+                self.phase = other;
+                failure::of_transport(None)
+            }
+        }
+    }
+}
+
+impl<S> Connection<S> {
+    pub(crate) fn ssl(&self) -> &SslRef {
+        self.io.ssl()
+    }
+
+    pub(crate) fn ssl_mut(&mut self) -> &mut SslRef {
+        self.io.ssl_mut()
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What was agreed on, and who the peer is.
+    pub(crate) fn negotiated(&self) -> Negotiated<'_> {
+        Negotiated::new(self.ssl(), self.state.server_name(), self.state.verdict())
+    }
+
+    pub(crate) fn get_ref(&self) -> &S {
+        self.io.io().get_ref()
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut S {
+        self.io.io_mut().get_mut()
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// The transport, and what was read from it that TLS has not taken.
+    pub(crate) fn into_parts(self) -> (S, Vec<u8>) {
+        self.io.into_io().into_parts()
+    }
+
+    /// Whether the peer has sent its close_notify.
+    pub(crate) fn is_closed_by_peer(&self) -> bool {
+        self.io.shutdown_state().received
+    }
+}
+
+/// The size of the server's Diffie-Hellman key, where it chose it itself: not in TLS 1.3.
+fn peer_dh_bits(ssl: &SslRef) -> Option<u32> {
+    if ssl.version2() == Some(SslVersion::TLS1_3) {
+        return None;
+    }
+    let key = ssl.peer_tmp_key().ok()?;
+    (key.id() == Id::DH).then(|| key.bits())
+}

@@ -1,0 +1,121 @@
+//! The await loop: the only place where futures of the application are polled.
+//!
+//! A hook that needs time leaves a [`Pending`] operation in the connection's state and answers libssl "retry". The
+//! call of libssl returns; the operation is awaited here, with no C frame below; its [`Answer`] goes into the state;
+//! libssl is called again, and the hook with it, which now finds the answer.
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connection::Connection;
+use super::transport::Transport;
+use super::wakers::Role;
+use crate::config::context::Context;
+use crate::config::resolver::{HookFuture, Selection};
+use crate::sys::ssl_io::{SslIo, Stop};
+use crate::values::alert::Alert;
+use crate::values::error::{Error, ErrorKind};
+use crate::values::hello::ClientHello;
+
+/// A question of a hook that takes time.
+pub(crate) enum Pending {
+    /// The resolver is to be asked: outside of libssl, too.
+    Resolve(Box<ClientHello>),
+    /// The resolver thinks.
+    Resolving(HookFuture<Result<Selection, Alert>>),
+}
+
+/// What became of it.
+pub(crate) enum Answer {
+    /// The configuration to use; `None` is the acceptor's own.
+    Config(Result<Option<Arc<Context>>, Alert>),
+}
+
+/// How a step ended that did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The peer's close_notify.
+    Closed,
+    /// The transport.
+    Transport,
+    /// TLS.
+    Failed(Error),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Calls libssl until it has done what it was asked to, or waits for the socket, or for the application.
+    pub(super) fn poll_call<T>(
+        &mut self,
+        role: Role,
+        cx: &mut TaskContext<'_>,
+        mut call: impl FnMut(&mut SslIo<Transport<S>>) -> Result<T, Stop>,
+    ) -> Poll<Result<T, Ended>> {
+        self.io.io_mut().enter(role, cx);
+        loop {
+            ready!(self.poll_pending(cx));
+            let stop = match call(&mut self.io) {
+                Ok(done) => return Poll::Ready(Ok(done)),
+                Err(stop) => stop,
+            };
+            match stop {
+                Stop::Closed => return Poll::Ready(Err(Ended::Closed)),
+                Stop::Transport => return Poll::Ready(Err(Ended::Transport)),
+                Stop::Failed(error) => return Poll::Ready(Err(Ended::Failed(error))),
+                Stop::WantRead | Stop::WantWrite => {
+                    // What libssl wrote before it began to wait must reach the peer, or both wait for ever.
+                    return match self.io.io_mut().poll_push() {
+                        Poll::Ready(Err(error)) => Poll::Ready(Err(Ended::Failed(Error::io(error)))),
+                        Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
+                    };
+                }
+                Stop::Paused if self.has_pending() => {}
+                Stop::Paused => {
+                    let text = "libssl waits for an answer that nobody owes";
+                    return Poll::Ready(Err(Ended::Failed(Error::new(ErrorKind::Protocol, text))));
+                }
+            }
+        }
+    }
+
+    fn has_pending(&self) -> bool {
+        match self.state.take_pending() {
+            Some(pending) => {
+                self.state.put_pending(pending);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Awaits the pending operation, if there is one.
+    fn poll_pending(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        while let Some(pending) = self.state.take_pending() {
+            match pending {
+                Pending::Resolve(hello) => {
+                    if let Some(resolver) = &self.state.context().resolver {
+                        let future = resolver.resolve(*hello);
+                        self.state.put_pending(Pending::Resolving(future));
+                    }
+                }
+                Pending::Resolving(mut future) => {
+                    // A future that panics was taken out, so it is not polled again.
+                    match future.as_mut().poll(cx) {
+                        Poll::Pending => {
+                            self.state.put_pending(Pending::Resolving(future));
+                            return Poll::Pending;
+                        }
+                        Poll::Ready(selection) => {
+                            self.state.put_answer(Answer::Config(selection.map(|selection| match selection {
+                                Selection::Use(config) => Some(config.context),
+                                Selection::Default => None,
+                            })));
+                        }
+                    }
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}

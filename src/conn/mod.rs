@@ -1,0 +1,9 @@
+//! One connection: its state, its transport, and the loop that awaits what libssl cannot.
+
+pub(crate) mod buffer;
+pub(crate) mod connection;
+pub(crate) mod drive;
+pub(crate) mod failure;
+pub(crate) mod state;
+pub(crate) mod transport;
+pub(crate) mod wakers;

@@ -1,0 +1,375 @@
+//! What a connection knows besides its SSL, and its answers to libssl's questions.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use openssl::ssl::SslRef;
+use openssl::x509::{X509Ref, X509StoreContextRef, X509VerifyResult};
+
+use super::drive::{Answer, Pending};
+use crate::config::context::Context;
+use crate::config::settings::{AlpnMismatch, UnknownName};
+use crate::config::side::Role;
+use crate::materials::certificate::Certificate;
+use crate::materials::verify::{ClientAuth, NameMismatch, ServerVerification, Verdict};
+use crate::sys::guard::Parked;
+use crate::sys::hook::{CertificateAnswer, Direction, HelloAnswer, Hooks, Message, ProtocolAnswer};
+use crate::sys::{compat, ssl as sys};
+use crate::values::alert::Alert;
+use crate::values::hello::{self, ClientHello};
+use crate::values::limit::RenegotiationCount;
+use crate::values::verify_code::VerifyCode;
+
+/// The number of the extension with the server's name (RFC 6066).
+const EXTENSION_SERVER_NAME: u16 = 0;
+
+/// One a connection, shared by the connection and the ex_data slot of its SSL.
+pub(crate) struct State {
+    parked: Parked,
+    role: Role,
+    /// The host that a client means: for the identity check.
+    host: Option<String>,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    /// The configuration that answers now: that of the connector or acceptor, or what SNI or a resolver chose.
+    context: Arc<Context>,
+    /// Whether the first handshake is over.
+    established: bool,
+    server_name: Option<String>,
+    name_used: bool,
+    pending: Option<Pending>,
+    answer: Option<Answer>,
+    verdict: Verdict,
+    /// A fatal alert that passed, and which way.
+    fatal_alert: Option<(Direction, Alert)>,
+    renegotiations: RenegotiationCount,
+    over_limit: bool,
+}
+
+impl State {
+    pub(crate) fn new(context: Arc<Context>, host: Option<String>) -> State {
+        let role = context.role;
+        State {
+            parked: Parked::default(),
+            role,
+            host,
+            inner: Mutex::new(Inner {
+                context,
+                established: false,
+                server_name: None,
+                name_used: false,
+                pending: None,
+                answer: None,
+                verdict: Verdict::default(),
+                fatal_alert: None,
+                renegotiations: RenegotiationCount::new(Instant::now()),
+                over_limit: false,
+            }),
+        }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // A panic of a hook cannot happen under the lock: hooks of the application run without it.
+        self.inner.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(crate) fn context(&self) -> Arc<Context> {
+        Arc::clone(&self.inner().context)
+    }
+
+    pub(crate) fn server_name(&self) -> Option<String> {
+        self.inner().server_name.clone()
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.inner().verdict.clone()
+    }
+
+    pub(crate) fn fatal_alert(&self) -> Option<(Direction, Alert)> {
+        self.inner().fatal_alert
+    }
+
+    /// Whether the peer has renegotiated more often than its policy allows.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.inner().over_limit
+    }
+
+    pub(crate) fn set_established(&self) {
+        self.inner().established = true;
+    }
+
+    pub(crate) fn take_pending(&self) -> Option<Pending> {
+        self.inner().pending.take()
+    }
+
+    /// Puts an operation back that is not finished.
+    pub(crate) fn put_pending(&self, pending: Pending) {
+        self.inner().pending = Some(pending);
+    }
+
+    pub(crate) fn put_answer(&self, answer: Answer) {
+        self.inner().answer = Some(answer);
+    }
+
+    /// After a handshake: the verdict on a peer whose chain libssl had no occasion to verify, because it was resumed
+    /// or because there is none.
+    pub(crate) fn complete_verdict(&self, ssl: &SslRef) {
+        let asked = match self.role {
+            Role::Client => true,
+            Role::Server => self.context().client_auth != ClientAuth::None,
+        };
+        if !asked || self.inner().verdict.chain.is_some() {
+            return;
+        }
+        let chain = match ssl.peer_certificate() {
+            Some(certificate) => {
+                let chain = VerifyCode::from(ssl.verify_result().as_raw());
+                if chain.is_ok() && self.role == Role::Client {
+                    let mismatch = self.check_name(&certificate);
+                    self.inner().verdict.name = mismatch;
+                }
+                chain
+            }
+            None if ssl.psk_identity().is_some() || (ssl.session_reused() && ssl.version2() == Some(openssl::ssl::SslVersion::TLS1_3)) => {
+                VerifyCode::OK
+            }
+            None => VerifyCode::UNABLE_TO_GET_ISSUER_CERT,
+        };
+        self.inner().verdict.chain = Some(chain);
+    }
+
+    /// Whether the verdict ends the connection.
+    pub(crate) fn refuses_peer(&self) -> bool {
+        let inner = self.inner();
+        let strict = match self.role {
+            Role::Client => inner.context.server_verification == ServerVerification::Require,
+            Role::Server => inner.context.client_auth == ClientAuth::Require,
+        };
+        strict && !inner.verdict.is_good()
+    }
+
+    fn check_name(&self, certificate: &X509Ref) -> Option<NameMismatch> {
+        let host = self.host.as_deref()?;
+        let check = Arc::clone(&self.context().identity_check);
+        let certificate = Certificate::from_x509(certificate.to_owned());
+        let error = check.check(host, &certificate).err()?;
+        Some(NameMismatch { code: error.code().to_owned(), text: error.message().to_owned() })
+    }
+
+    /// Makes another configuration answer this connection, with all that belongs to it.
+    fn swap(&self, ssl: &mut SslRef, context: Arc<Context>) -> bool {
+        let swapped = ssl.set_ssl_context(&context.ssl).is_ok() && sys::take_verify_param(ssl, &context.ssl).is_ok();
+        if swapped {
+            compat::replace_options(ssl, sys::context_options(&context.ssl));
+            let (min, max) = sys::context_versions(&context.ssl);
+            ssl.set_verify(context.ssl.verify_mode());
+            let versions = ssl.set_min_proto_version(min).and_then(|()| ssl.set_max_proto_version(max));
+            self.inner().context = context;
+            return versions.is_ok();
+        }
+        swapped
+    }
+
+    /// The configuration that the static names give.
+    fn by_name(&self) -> Result<Option<Arc<Context>>, Alert> {
+        let (context, name) = {
+            let inner = self.inner();
+            (Arc::clone(&inner.context), inner.server_name.clone())
+        };
+        let Some(name) = name else { return Ok(None) };
+        if context.names.is_empty() {
+            return Ok(None);
+        }
+        match (context.names.find(&name), context.unknown_name) {
+            (Some(config), _) => Ok(Some(Arc::clone(&config.context))),
+            (None, UnknownName::UseDefault) => Ok(None),
+            (None, UnknownName::Alert) => Err(Alert::UNRECOGNIZED_NAME),
+        }
+    }
+
+    /// The ClientHello of a renegotiation: only its count matters, the configuration stays.
+    fn renegotiated(&self) -> HelloAnswer {
+        let mut inner = self.inner();
+        let policy = inner.context.renegotiation;
+        if inner.renegotiations.admit(policy, Instant::now()) {
+            return HelloAnswer::Continue;
+        }
+        inner.over_limit = true;
+        HelloAnswer::Refuse(Alert::NO_RENEGOTIATION)
+    }
+}
+
+impl Hooks for State {
+    fn parked(&self) -> &Parked {
+        &self.parked
+    }
+
+    fn client_hello(&self, ssl: &mut SslRef) -> HelloAnswer {
+        if self.inner().established {
+            return self.renegotiated();
+        }
+        let answer = self.inner().answer.take();
+        let chosen = match answer {
+            Some(Answer::Config(Ok(context))) => Ok(context),
+            Some(Answer::Config(Err(alert))) => Err(alert),
+            None => {
+                let name = sys::hello_extension(ssl, EXTENSION_SERVER_NAME).and_then(hello::server_name_of);
+                self.inner().server_name = name.map(str::to_owned);
+                if self.context().resolver.is_some() {
+                    let Some(hello) = read_hello(ssl) else {
+                        return HelloAnswer::Refuse(Alert::DECODE_ERROR);
+                    };
+                    self.put_pending(Pending::Resolve(Box::new(hello)));
+                    return HelloAnswer::Pause;
+                }
+                Ok(None)
+            }
+        };
+        // A resolver's "default" goes on to the static names.
+        let chosen = match chosen {
+            Ok(None) => self.by_name(),
+            other => other,
+        };
+        match chosen {
+            Ok(None) => HelloAnswer::Continue,
+            Ok(Some(context)) => {
+                self.inner().name_used = true;
+                if self.swap(ssl, context) { HelloAnswer::Continue } else { HelloAnswer::Refuse(Alert::INTERNAL_ERROR) }
+            }
+            Err(alert) => HelloAnswer::Refuse(alert),
+        }
+    }
+
+    fn server_name_used(&self) -> bool {
+        self.inner().name_used
+    }
+
+    fn select_protocol<'a>(&self, offered: &'a [u8]) -> ProtocolAnswer<'a> {
+        let context = self.context();
+        let Some(protocols) = &context.alpn else { return ProtocolAnswer::Ignore };
+        match (protocols.select(offered), context.alpn_mismatch) {
+            (Some(name), _) => ProtocolAnswer::Select(name),
+            (None, AlpnMismatch::Alert) => ProtocolAnswer::Refuse,
+            (None, AlpnMismatch::Ignore) => ProtocolAnswer::Ignore,
+        }
+    }
+
+    fn certificate(&self, _: &mut SslRef) -> CertificateAnswer {
+        CertificateAnswer::Continue
+    }
+
+    fn verify(&self, _: &mut SslRef, chain: &mut X509StoreContextRef) -> bool {
+        self.inner().verdict = Verdict::default();
+        // The steps go on past every finding, so that the last one counts, as in Node.
+        let ran = chain.verify_cert().unwrap_or(false);
+        let mut code = self.inner().verdict.chain.unwrap_or(VerifyCode::OK);
+        if !ran && code.is_ok() {
+            code = match VerifyCode::from(chain.error().as_raw()) {
+                error if !error.is_ok() => error,
+                _ => VerifyCode::UNSPECIFIED,
+            };
+        }
+        let mut name = None;
+        if code.is_ok() && self.role == Role::Client {
+            name = first_certificate(chain).and_then(|leaf| self.check_name(&leaf));
+        }
+        let error = if name.is_some() { VerifyCode::HOSTNAME_MISMATCH } else { code };
+        self.inner().verdict = Verdict { chain: Some(code), name };
+        set_error(chain, error);
+        !self.refuses_peer()
+    }
+
+    fn verify_step(&self, ok: bool, chain: &mut X509StoreContextRef) -> bool {
+        if !ok {
+            self.inner().verdict.chain = Some(VerifyCode::from(chain.error().as_raw()));
+        }
+        true
+    }
+
+    fn alert(&self, direction: Direction, fatal: bool, alert: Alert) {
+        if fatal {
+            self.inner().fatal_alert.get_or_insert((direction, alert));
+        }
+    }
+
+    fn key_log(&self, line: &str) {
+        if let Some(log) = &self.context().key_log {
+            log.line(line);
+        }
+    }
+
+    fn message(&self, ssl: &mut SslRef, message: Message<'_>) {
+        let context = self.context();
+        let Some(sink) = &context.trace else { return };
+        let text = compat::trace(ssl, message).unwrap_or_else(|| describe(message));
+        if !text.is_empty() {
+            sink.message(&text);
+        }
+    }
+}
+
+/// The ClientHello in libssl's hands, as a value.
+fn read_hello(ssl: &SslRef) -> Option<ClientHello> {
+    let random = ssl.client_hello_random()?.try_into().ok()?;
+    let extensions = sys::hello_extension_types(ssl)
+        .into_iter()
+        .filter_map(|kind| Some((kind, sys::hello_extension(ssl, kind)?.to_vec())))
+        .collect();
+    let ciphers = ssl.client_hello_ciphers()?.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]])).collect();
+    Some(ClientHello::new(
+        sys::hello_version(ssl),
+        random,
+        ssl.client_hello_session_id().unwrap_or_default().to_vec(),
+        ciphers,
+        ssl.client_hello_compression_methods().unwrap_or_default().to_vec(),
+        extensions,
+    ))
+}
+
+/// The peer's own certificate within a verification.
+fn first_certificate(chain: &X509StoreContextRef) -> Option<openssl::x509::X509> {
+    chain.chain()?.iter().next().map(ToOwned::to_owned)
+}
+
+fn set_error(chain: &mut X509StoreContextRef, code: VerifyCode) {
+    chain.set_error(sys::verify_result(code.number()));
+    debug_assert_eq!(chain.error(), sys::verify_result(code.number()) as X509VerifyResult);
+}
+
+/// A line for a message where libssl has no description.
+fn describe(message: Message<'_>) -> String {
+    let direction = match message.direction {
+        Direction::Sent => "Sent",
+        Direction::Received => "Received",
+    };
+    let kind = match message.content_type {
+        20 => "ChangeCipherSpec",
+        21 => "Alert",
+        22 => match message.bytes.first() {
+            Some(0) => "HelloRequest",
+            Some(1) => "ClientHello",
+            Some(2) => "ServerHello",
+            Some(4) => "NewSessionTicket",
+            Some(8) => "EncryptedExtensions",
+            Some(11) => "Certificate",
+            Some(12) => "ServerKeyExchange",
+            Some(13) => "CertificateRequest",
+            Some(14) => "ServerHelloDone",
+            Some(15) => "CertificateVerify",
+            Some(16) => "ClientKeyExchange",
+            Some(20) => "Finished",
+            Some(22) => "CertificateStatus",
+            Some(24) => "KeyUpdate",
+            _ => "Handshake",
+        },
+        // 256 and 257 are libssl's names for the record header and the inner content type: no messages.
+        _ => return String::new(),
+    };
+    format!("{direction} {kind}, version 0x{:04x}, {} bytes\n", message.version, message.bytes.len())
+}

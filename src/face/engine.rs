@@ -1,0 +1,266 @@
+//! A connection without a socket: bytes in, bytes out.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use openssl::ssl::SslRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connector::ConnectOptions;
+use crate::config::context::{ClientConfig, ServerConfig};
+use crate::conn::connection::{Connection, Target};
+use crate::materials::negotiated::Negotiated;
+use crate::values::error::Error;
+
+/// A TLS connection that does no I/O: for other runtimes, for tests, and for whoever moves the bytes himself.
+///
+/// Ciphertext goes in by [`receive`](TlsEngine::receive) and out by [`output`](TlsEngine::output); plaintext goes in by
+/// [`write`](TlsEngine::write) and out by [`read`](TlsEngine::read). After each call that may have made some, send what
+/// `output` has. Nothing blocks; hooks that take time are driven by the calls that end in `_with`, which take a waker.
+///
+/// # Examples
+///
+/// ```
+/// use patina_tls::{ClientConfig, EngineEvent, Identity, ServerConfig, TlsEngine, TrustStore};
+///
+/// # fn main() -> Result<(), patina_tls::Error> {
+/// let identity = Identity::self_signed(["localhost"])?;
+/// let trust = TrustStore::from_certificates([identity.certificate()])?;
+/// let mut client = TlsEngine::client(&ClientConfig::builder().trust(trust).build()?, "localhost")?;
+/// let mut server = TlsEngine::server(&ServerConfig::builder().identity(identity).build()?)?;
+///
+/// while !(client.is_established() && server.is_established()) {
+///     client.advance()?;
+///     server.receive(&client.take_output());
+///     server.advance()?;
+///     client.receive(&server.take_output());
+/// }
+/// assert_eq!(client.next_event(), Some(EngineEvent::Secure));
+///
+/// client.write(b"hello")?;
+/// server.receive(&client.take_output());
+/// let mut buf = [0; 16];
+/// let count = server.read(&mut buf)?.expect("the client has written");
+/// assert_eq!(&buf[..count], b"hello");
+/// # Ok(())
+/// # }
+/// ```
+pub struct TlsEngine {
+    connection: Connection<Pipe>,
+    established: bool,
+    closed: bool,
+    events: VecDeque<EngineEvent>,
+}
+
+/// Something that happened in a [`TlsEngine`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineEvent {
+    /// The handshake is complete: Node's `secureConnect` and `secureConnection`.
+    Secure,
+    /// The peer sent its close_notify: nothing more will be read.
+    Closed,
+}
+
+impl TlsEngine {
+    /// A client's connection.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when the host is no host name.
+    pub fn client(config: &ClientConfig, target: impl Into<ConnectOptions>) -> Result<TlsEngine, Error> {
+        Ok(TlsEngine::new(Connection::new(&config.context, Pipe::default(), target.into().target()?)?))
+    }
+
+    /// A server's connection.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when libssl has no memory for it.
+    pub fn server(config: &ServerConfig) -> Result<TlsEngine, Error> {
+        Ok(TlsEngine::new(Connection::new(&config.context, Pipe::default(), Target::default())?))
+    }
+
+    fn new(connection: Connection<Pipe>) -> TlsEngine {
+        TlsEngine { connection, established: false, closed: false, events: VecDeque::new() }
+    }
+
+    /// Takes ciphertext from the peer.
+    pub fn receive(&mut self, bytes: &[u8]) {
+        self.connection.get_mut().input.extend(bytes);
+    }
+
+    /// The peer's transport has ended.
+    pub fn receive_end(&mut self) {
+        self.connection.get_mut().ended = true;
+    }
+
+    /// The ciphertext for the peer.
+    pub fn output(&self) -> &[u8] {
+        &self.connection.get_ref().output
+    }
+
+    /// Drops the first `count` bytes of the output: they were sent.
+    pub fn consume_output(&mut self, count: usize) {
+        let output = &mut self.connection.get_mut().output;
+        output.drain(..count.min(output.len()));
+    }
+
+    /// Takes all of the output.
+    pub fn take_output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.connection.get_mut().output)
+    }
+
+    /// Goes on with the handshake as far as what was received allows. The alert of a failure is in the output.
+    ///
+    /// # Errors
+    /// As [`TlsConnector::connect`](crate::TlsConnector::connect), without the timeout.
+    pub fn advance(&mut self) -> Result<(), Error> {
+        self.advance_with(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// As [`advance`](TlsEngine::advance); the waker of `cx` is woken when a hook has its answer.
+    ///
+    /// # Errors
+    /// As [`advance`](TlsEngine::advance).
+    pub fn advance_with(&mut self, cx: &mut Context<'_>) -> Result<(), Error> {
+        if self.established {
+            return Ok(());
+        }
+        match self.connection.poll_handshake(cx) {
+            Poll::Pending => Ok(()),
+            Poll::Ready(outcome) => {
+                outcome?;
+                self.established = true;
+                self.events.push_back(EngineEvent::Secure);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads plaintext: the count, 0 once the peer has closed, `None` when more has to be received first.
+    ///
+    /// # Errors
+    /// As [`TlsStream`](crate::TlsStream)'s reads.
+    pub fn read(&mut self, buf: &mut [u8]) -> Result<Option<usize>, Error> {
+        self.read_with(&mut Context::from_waker(Waker::noop()), buf)
+    }
+
+    /// As [`read`](TlsEngine::read); the waker of `cx` is woken when a hook has its answer.
+    ///
+    /// # Errors
+    /// As [`read`](TlsEngine::read).
+    pub fn read_with(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Result<Option<usize>, Error> {
+        self.advance_with(cx)?;
+        if !self.established || buf.is_empty() {
+            return Ok((self.established && buf.is_empty()).then_some(0));
+        }
+        let mut buf = ReadBuf::new(buf);
+        match self.connection.poll_read(cx, &mut buf) {
+            Poll::Pending => Ok(None),
+            Poll::Ready(outcome) => {
+                outcome?;
+                if buf.filled().is_empty() && !self.closed {
+                    self.closed = true;
+                    self.events.push_back(EngineEvent::Closed);
+                }
+                Ok(Some(buf.filled().len()))
+            }
+        }
+    }
+
+    /// Writes plaintext: the count that was taken, 0 while the handshake is not complete.
+    ///
+    /// # Errors
+    /// As [`TlsStream`](crate::TlsStream)'s writes.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        self.advance_with(cx)?;
+        if !self.established {
+            return Ok(0);
+        }
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match self.connection.poll_write(cx, &bytes[taken..]) {
+                Poll::Ready(count) => taken += count?,
+                Poll::Pending => break,
+            }
+        }
+        Ok(taken)
+    }
+
+    /// Puts a close_notify into the output. Reading goes on.
+    ///
+    /// # Errors
+    /// As [`TlsStream`](crate::TlsStream)'s shutdown.
+    pub fn close(&mut self) -> Result<(), Error> {
+        match self.connection.poll_shutdown(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// The next thing that happened, the oldest first.
+    pub fn next_event(&mut self) -> Option<EngineEvent> {
+        self.events.pop_front()
+    }
+
+    /// Whether the handshake is complete.
+    pub fn is_established(&self) -> bool {
+        self.established
+    }
+
+    /// What was agreed on, and who the peer is. Before the handshake is complete, much of it is not known.
+    pub fn negotiated(&self) -> Negotiated<'_> {
+        self.connection.negotiated()
+    }
+
+    /// libssl's own object, to read from.
+    pub fn as_openssl(&self) -> &SslRef {
+        self.connection.ssl()
+    }
+}
+
+impl fmt::Debug for TlsEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsEngine").field("established", &self.established).finish_non_exhaustive()
+    }
+}
+
+/// Two queues in place of a socket.
+#[derive(Default)]
+struct Pipe {
+    input: VecDeque<u8>,
+    ended: bool,
+    output: Vec<u8>,
+}
+
+impl AsyncRead for Pipe {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.input.is_empty() && !self.ended {
+            // Whoever feeds the engine calls it afterwards: no waker is kept.
+            return Poll::Pending;
+        }
+        let (front, _) = self.input.as_slices();
+        let count = front.len().min(buf.remaining());
+        buf.put_slice(&front[..count]);
+        self.input.drain(..count);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Pipe {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.output.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,8 @@
+//! What applications hold: streams, connectors, acceptors, servers, and the engine without a socket.
+
+pub(crate) mod acceptor;
+pub(crate) mod blocking;
+pub(crate) mod connector;
+pub(crate) mod engine;
+pub(crate) mod server;
+pub(crate) mod stream;
