@@ -47,6 +47,7 @@
 
 mod config;
 mod conn;
+pub mod ext;
 mod face;
 mod materials;
 mod sys;

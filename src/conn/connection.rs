@@ -4,6 +4,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
+use openssl::error::ErrorStack;
 use openssl::pkey::Id;
 use openssl::ssl::{Ssl, SslRef, SslVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -61,21 +62,8 @@ pub(crate) struct Connection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection of `context`'s side that has not begun.
     pub(crate) fn new(context: &Arc<Context>, io: S, target: Target) -> Result<Connection<S>, Error> {
-        let failed = |e: &_| stack_error(ErrorKind::Config, e).context("libssl makes no connection");
-        let mut ssl = Ssl::new(&context.ssl).map_err(|e| failed(&e))?;
-        match context.role {
-            side::Role::Client => ssl.set_connect_state(),
-            side::Role::Server => ssl.set_accept_state(),
-        }
-        if let Some(name) = &target.server_name {
-            ssl.set_hostname(name).map_err(|e| stack_error(ErrorKind::Config, &e).with_option("server_name"))?;
-        }
-        if let Some(session) = &target.session {
-            sys::set_session(&mut ssl, session.as_openssl())
-                .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
-        }
-        let state = Arc::new(State::new(Arc::clone(context), target.host));
-        let io = SslIo::new(ssl, Transport::new(io), Arc::clone(&state) as _).map_err(|e| failed(&e))?;
+        let (ssl, state) = prepare(context, target)?;
+        let io = SslIo::new(ssl, Transport::new(io), Arc::clone(&state) as _).map_err(|e| no_connection(&e))?;
         Ok(Connection { io, state, phase: Phase::Handshake })
     }
 
@@ -84,8 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Phase::Handshake = self.phase {
             match ready!(self.poll_call(Role::Reader, cx, SslIo::handshake)) {
                 Ok(()) => {
-                    self.state.complete_verdict(self.io.ssl());
-                    self.phase = match self.check() {
+                    self.phase = match check(self.io.ssl(), &self.state) {
                         Ok(()) => {
                             self.state.set_established();
                             self.io.set_keep_session(true);
@@ -99,22 +86,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         self.poll_settle(cx)
-    }
-
-    /// What libssl leaves to its caller, after a handshake.
-    fn check(&self) -> Result<(), Error> {
-        if self.state.refuses_peer() {
-            let missing = || Error::new(ErrorKind::Unauthorized, "the peer has not proved who it is");
-            return Err(self.state.verdict().error().unwrap_or_else(missing));
-        }
-        let least = self.state.context().min_dh_bits;
-        if self.state.role() == side::Role::Client {
-            if let Some(bits) = peer_dh_bits(self.io.ssl()).filter(|bits| *bits < least) {
-                let text = format!("DH parameter size {bits} is less than {least}");
-                return Err(Error::new(ErrorKind::Protocol, text).with_code("ERR_TLS_DH_PARAM_SIZE").with_option("min_dh_size"));
-            }
-        }
-        Ok(())
     }
 
     fn fail_handshake(&mut self, ended: Ended) {
@@ -344,10 +315,6 @@ impl<S> Connection<S> {
         self.io.io_mut().get_mut()
     }
 
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
-    }
-
     /// The transport, and what was read from it that TLS has not taken.
     pub(crate) fn into_parts(self) -> (S, Vec<u8>) {
         self.io.into_io().into_parts()
@@ -356,6 +323,44 @@ impl<S> Connection<S> {
     /// Whether the peer has sent its close_notify.
     pub(crate) fn is_closed_by_peer(&self) -> bool {
         self.io.shutdown_state().received
+    }
+}
+
+/// An SSL for one connection of `context`'s side, and its state.
+pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Arc<State>), Error> {
+    let mut ssl = Ssl::new(&context.ssl).map_err(|e| no_connection(&e))?;
+    match context.role {
+        side::Role::Client => ssl.set_connect_state(),
+        side::Role::Server => ssl.set_accept_state(),
+    }
+    if let Some(name) = &target.server_name {
+        ssl.set_hostname(name).map_err(|e| stack_error(ErrorKind::Config, &e).with_option("server_name"))?;
+    }
+    if let Some(session) = &target.session {
+        sys::set_session(&mut ssl, session.as_openssl())
+            .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
+    }
+    Ok((ssl, Arc::new(State::new(Arc::clone(context), target.host))))
+}
+
+fn no_connection(stack: &ErrorStack) -> Error {
+    stack_error(ErrorKind::Config, stack).context("libssl makes no connection")
+}
+
+/// What libssl leaves to its caller, after a handshake: whether this is the peer that was meant, and strong enough.
+pub(crate) fn check(ssl: &SslRef, state: &State) -> Result<(), Error> {
+    state.complete_verdict(ssl);
+    if state.refuses_peer() {
+        let missing = || Error::new(ErrorKind::Unauthorized, "the peer has not proved who it is");
+        return Err(state.verdict().error().unwrap_or_else(missing));
+    }
+    let least = state.context().min_dh_bits;
+    match peer_dh_bits(ssl).filter(|bits| state.role() == side::Role::Client && *bits < least) {
+        None => Ok(()),
+        Some(bits) => {
+            let text = format!("DH parameter size {bits} is less than {least}");
+            Err(Error::new(ErrorKind::Protocol, text).with_code("ERR_TLS_DH_PARAM_SIZE").with_option("min_dh_size"))
+        }
     }
 }
 

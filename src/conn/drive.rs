@@ -10,6 +10,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Connection;
+use super::state::State;
 use super::transport::Transport;
 use super::wakers::Role;
 use crate::config::context::Context;
@@ -54,7 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Poll<Result<T, Ended>> {
         self.io.io_mut().enter(role, cx);
         loop {
-            ready!(self.poll_pending(cx));
+            ready!(poll_pending(&self.state, cx));
             let stop = match call(&mut self.io) {
                 Ok(done) => return Poll::Ready(Ok(done)),
                 Err(stop) => stop,
@@ -70,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                     };
                 }
-                Stop::Paused if self.has_pending() => {}
+                Stop::Paused if self.state.has_pending() => {}
                 Stop::Paused => {
                     let text = "libssl waits for an answer that nobody owes";
                     return Poll::Ready(Err(Ended::Failed(Error::new(ErrorKind::Protocol, text))));
@@ -78,44 +79,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
     }
+}
 
-    fn has_pending(&self) -> bool {
-        match self.state.take_pending() {
-            Some(pending) => {
-                self.state.put_pending(pending);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Awaits the pending operation, if there is one.
-    fn poll_pending(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        while let Some(pending) = self.state.take_pending() {
-            match pending {
-                Pending::Resolve(hello) => {
-                    if let Some(resolver) = &self.state.context().resolver {
-                        let future = resolver.resolve(*hello);
-                        self.state.put_pending(Pending::Resolving(future));
-                    }
+/// Awaits the operation that a hook left in `state`, if there is one.
+pub(crate) fn poll_pending(state: &State, cx: &mut TaskContext<'_>) -> Poll<()> {
+    while let Some(pending) = state.take_pending() {
+        match pending {
+            Pending::Resolve(hello) => {
+                if let Some(resolver) = &state.context().resolver {
+                    state.put_pending(Pending::Resolving(resolver.resolve(*hello)));
                 }
-                Pending::Resolving(mut future) => {
-                    // A future that panics was taken out, so it is not polled again.
-                    match future.as_mut().poll(cx) {
-                        Poll::Pending => {
-                            self.state.put_pending(Pending::Resolving(future));
-                            return Poll::Pending;
-                        }
-                        Poll::Ready(selection) => {
-                            self.state.put_answer(Answer::Config(selection.map(|selection| match selection {
-                                Selection::Use(config) => Some(config.context),
-                                Selection::Default => None,
-                            })));
-                        }
+            }
+            Pending::Resolving(mut future) => {
+                // A future that panics was taken out, so it is not polled again.
+                match future.as_mut().poll(cx) {
+                    Poll::Pending => {
+                        state.put_pending(Pending::Resolving(future));
+                        return Poll::Pending;
+                    }
+                    Poll::Ready(selection) => {
+                        state.put_answer(Answer::Config(selection.map(|selection| match selection {
+                            Selection::Use(config) => Some(config.context),
+                            Selection::Default => None,
+                        })));
                     }
                 }
             }
         }
-        Poll::Ready(())
     }
+    Poll::Ready(())
 }

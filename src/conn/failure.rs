@@ -10,7 +10,7 @@ use crate::values::error::{Error, ErrorKind};
 const CERTIFICATE_VERIFY_FAILED: i32 = 134;
 
 /// A failure of TLS: with the verdict where that is the cause, and the alert that told the peer.
-pub(super) fn of_protocol(error: Error, state: &State) -> Error {
+pub(crate) fn of_protocol(error: Error, state: &State) -> Error {
     let error = match error.reason_number() {
         Some((crate::sys::queue::LIB_SSL, CERTIFICATE_VERIFY_FAILED)) => state.verdict().error().unwrap_or(error),
         Some(_) if state.is_over_limit() => {
@@ -26,7 +26,7 @@ pub(super) fn of_protocol(error: Error, state: &State) -> Error {
 }
 
 /// A transport that ended in the middle of a handshake.
-pub(super) fn of_handshake(end: Option<TransportEnd>, state: &State) -> Error {
+pub(crate) fn of_handshake(end: Option<TransportEnd>, state: &State) -> Error {
     match end {
         Some(TransportEnd::Error(error)) => Error::io(error),
         Some(TransportEnd::Eof) | None => {
@@ -40,7 +40,7 @@ pub(super) fn of_handshake(end: Option<TransportEnd>, state: &State) -> Error {
 }
 
 /// A transport that ended after the handshake, without close_notify.
-pub(super) fn of_transport(end: Option<TransportEnd>) -> Error {
+pub(crate) fn of_transport(end: Option<TransportEnd>) -> Error {
     match end {
         Some(TransportEnd::Error(error)) => Error::io(error),
         Some(TransportEnd::Eof) | None => {
@@ -50,6 +50,6 @@ pub(super) fn of_transport(end: Option<TransportEnd>) -> Error {
 }
 
 /// A call after the connection has failed.
-pub(super) fn of_earlier(first: &str) -> Error {
+pub(crate) fn of_earlier(first: &str) -> Error {
     Error::new(ErrorKind::Closed, format!("the connection has failed before: {first}"))
 }

@@ -104,6 +104,10 @@ impl State {
         self.inner().established = true;
     }
 
+    pub(crate) fn has_pending(&self) -> bool {
+        self.inner().pending.is_some()
+    }
+
     pub(crate) fn take_pending(&self) -> Option<Pending> {
         self.inner().pending.take()
     }

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -185,8 +186,12 @@ where
     let limit = connection.state().context().handshake_timeout;
     match timeout(limit, poll_fn(|cx| connection.poll_handshake(cx))).await {
         Ok(outcome) => outcome.map(|()| TlsStream::new(connection)),
-        Err(_) => Err(Error::new(ErrorKind::Timeout, format!("the handshake did not end within {limit:?}"))),
+        Err(_) => Err(timed_out(limit)),
     }
+}
+
+pub(super) fn timed_out(limit: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, format!("the handshake did not end within {limit:?}"))
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ use crate::values::error::Error;
 ///
 /// # fn main() -> Result<(), patina_tls::Error> {
 /// let identity = Identity::self_signed(["localhost"])?;
-/// let trust = TrustStore::from_certificates([identity.certificate()])?;
+/// let trust = TrustStore::from_certificates([identity.certificate().clone()]);
 /// let mut client = TlsEngine::client(&ClientConfig::builder().trust(trust).build()?, "localhost")?;
 /// let mut server = TlsEngine::server(&ServerConfig::builder().identity(identity).build()?)?;
 ///

@@ -4,5 +4,6 @@ pub(crate) mod acceptor;
 pub(crate) mod blocking;
 pub(crate) mod connector;
 pub(crate) mod engine;
+mod openssl_stream;
 pub(crate) mod server;
 pub(crate) mod stream;

@@ -4,7 +4,7 @@
 //! behind its version `cfg`, with a fallback that answers "unsupported".
 #![allow(non_camel_case_types, non_snake_case, unreachable_pub)]
 
-use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
+use libc::{c_char, c_int, c_long, c_uchar, c_ulong, c_void, size_t};
 use openssl_sys::{ASN1_OBJECT, ASN1_TYPE, BIO, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509, X509_LOOKUP, X509_LOOKUP_METHOD, X509_OBJECT, SSL_SESSION, pem_password_cb};
 
 // --- numbers of ssl.h, the same in 1.1.1 to 4.0 ---

@@ -19,6 +19,7 @@ impl Parked {
     }
 
     /// Whether a panic waits here.
+    #[cfg(test)]
     pub(crate) fn is_some(&self) -> bool {
         self.0.lock().is_ok_and(|slot| slot.is_some())
     }

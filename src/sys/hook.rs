@@ -48,7 +48,7 @@ pub(crate) enum ProtocolAnswer<'a> {
 
 /// Which side sent something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// The peer sent it.
     Received,
     /// This side sent it.

@@ -2,6 +2,7 @@
 
 use openssl::error::ErrorStack;
 
+use crate::values::alert::Alert;
 use crate::values::error::{Error, ErrorKind, Reason};
 
 /// `ERR_LIB_SSL`.
@@ -14,12 +15,6 @@ pub(crate) const ALERT_REASON_OFFSET: i32 = 1000;
 pub(crate) fn clear() {
     // SAFETY: ERR_clear_error has no precondition; it touches the calling thread's queue only.
     unsafe { openssl_sys::ERR_clear_error() }
-}
-
-/// Empties the queue into an error. `otherwise` is the text for an empty queue.
-pub(crate) fn drain(kind: ErrorKind, otherwise: &'static str) -> Error {
-    let stack = ErrorStack::get();
-    if stack.errors().is_empty() { Error::new(kind, otherwise) } else { stack_error(kind, &stack) }
 }
 
 /// An error with the code that Node gives to the same failure.
@@ -50,6 +45,18 @@ pub(crate) fn stack_error(kind: ErrorKind, stack: &ErrorStack) -> Error {
         _ => text,
     };
     Error::new(kind, message).with_code(code).with_reason(reason)
+}
+
+/// A failure of the protocol: an alert of the peer, or a failure of our own.
+pub(crate) fn protocol_error(stack: &ErrorStack) -> Error {
+    let error = stack_error(ErrorKind::Protocol, stack);
+    match error.reason_number() {
+        Some((LIB_SSL, number)) => match u8::try_from(number - ALERT_REASON_OFFSET) {
+            Ok(alert) if alert > 0 => error.into_peer_alert(Alert::new(alert)),
+            _ => error,
+        },
+        _ => error,
+    }
 }
 
 /// `no shared cipher` -> `NO_SHARED_CIPHER`.
@@ -141,12 +148,6 @@ mod tests {
         let error = stack_error(ErrorKind::Config, &stack);
         assert_eq!(error.code(), "ERR_OSSL_PEM_NO_START_LINE");
         assert_eq!(error.reason(), Some("NO_START_LINE"));
-    }
-
-    #[test]
-    fn draining_an_empty_queue_gives_the_text_of_the_caller() {
-        clear();
-        assert_eq!(drain(ErrorKind::Protocol, "nothing said").message(), "nothing said");
     }
 
     #[test]

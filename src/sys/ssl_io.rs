@@ -13,8 +13,7 @@ use super::bio::{BioOwner, ByteIo};
 use super::decl;
 use super::hook::{self, Hooks};
 use super::queue;
-use crate::values::alert::Alert;
-use crate::values::error::{Error, ErrorKind};
+use crate::values::error::Error;
 
 /// Why a call of libssl did not do what it was asked to.
 #[derive(Debug)]
@@ -127,7 +126,7 @@ impl<T: ByteIo> SslIo<T> {
             ffi::SSL_ERROR_WANT_X509_LOOKUP
             | decl::SSL_ERROR_WANT_CLIENT_HELLO_CB
             | decl::SSL_ERROR_WANT_RETRY_VERIFY => Stop::Paused,
-            ffi::SSL_ERROR_SSL => Stop::Failed(protocol_error()),
+            ffi::SSL_ERROR_SSL => Stop::Failed(queue::protocol_error(&ErrorStack::get())),
             _ => {
                 queue::clear();
                 Stop::Transport
@@ -182,18 +181,4 @@ impl<T> SslIo<T> {
 pub(crate) struct ShutdownState {
     pub(crate) sent: bool,
     pub(crate) received: bool,
-}
-
-/// The error of SSL_ERROR_SSL: an alert of the peer or a failure of our own.
-fn protocol_error() -> Error {
-    let error = queue::drain(ErrorKind::Protocol, "the TLS protocol failed without a reason");
-    match error.reason_number() {
-        Some((queue::LIB_SSL, number)) if number > queue::ALERT_REASON_OFFSET => {
-            match u8::try_from(number - queue::ALERT_REASON_OFFSET) {
-                Ok(alert) => error.into_peer_alert(Alert::new(alert)),
-                Err(_) => error,
-            }
-        }
-        _ => error,
-    }
 }

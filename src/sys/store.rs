@@ -347,11 +347,46 @@ fn parse_name(der: &[u8]) -> Option<X509Name> {
     name
 }
 
+/// Verification at a fixed time, for the tests of this crate.
+#[cfg(test)]
+pub(crate) mod trial {
+    use super::*;
+    use openssl::stack::Stack;
+    use openssl::x509::X509StoreContext;
+
+    /// June 2025.
+    const NOW: libc::time_t = 1_750_000_000;
+
+    const CRL_CHECK_ALL: libc::c_ulong = 0x4 | 0x8;
+
+    unsafe extern "C" {
+        fn X509_STORE_CTX_set_time(chain: *mut ffi::X509_STORE_CTX, flags: libc::c_ulong, time: libc::time_t);
+        fn X509_STORE_CTX_set_flags(chain: *mut ffi::X509_STORE_CTX, flags: libc::c_ulong);
+    }
+
+    /// The code of the verification: 0 for a good chain.
+    pub(crate) fn verdict(store: &SharedStore, leaf: &X509, between: &[X509], crls: bool) -> c_int {
+        let mut chain = Stack::new().unwrap();
+        for certificate in between {
+            chain.push(certificate.clone()).unwrap();
+        }
+        let mut context = X509StoreContext::new().unwrap();
+        let check = |context: &mut openssl::x509::X509StoreContextRef| {
+            // SAFETY: the context is alive; the functions take numbers.
+            unsafe {
+                X509_STORE_CTX_set_time(context.as_ptr(), 0, NOW);
+                X509_STORE_CTX_set_flags(context.as_ptr(), if crls { CRL_CHECK_ALL } else { 0 });
+            }
+            context.verify_cert()?;
+            Ok(context.error().as_raw())
+        };
+        context.init(store.as_openssl(), leaf, &chain, check).unwrap()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use openssl::x509::X509StoreContext;
-    use openssl::stack::Stack;
 
     fn read(name: &str) -> X509 {
         let path = format!("{}/fixtures/pki/{name}.pem", env!("CARGO_MANIFEST_DIR"));
@@ -359,12 +394,7 @@ mod tests {
     }
 
     fn verifies(store: &SharedStore, leaf: &X509, between: &[X509]) -> bool {
-        let mut chain = Stack::new().unwrap();
-        for certificate in between {
-            chain.push(certificate.clone()).unwrap();
-        }
-        let mut context = X509StoreContext::new().unwrap();
-        context.init(store.as_openssl(), leaf, &chain, |c| c.verify_cert()).unwrap()
+        trial::verdict(store, leaf, between, false) == 0
     }
 
     fn none() -> [&'static str; 0] {
