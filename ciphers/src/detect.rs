@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::library::{Disabled, Library};
-use crate::suite::{Authentication, Encryption, KeyExchange, Mac};
+use crate::suite::{Authentication, BuildOption, Encryption, KeyExchange, Mac};
 
 /// A word that libssl knows exactly when one of the bits of one mask is enabled.
 const PROBES: &[(&str, Mask, u32)] = &[
@@ -102,9 +102,16 @@ pub(crate) fn detect(library: &mut Library, mut ask: impl FnMut(&str) -> Option<
         disabled.enc |= Encryption::Des.bit();
     }
     // A list below TLS 1.3 says nothing of TLS 1.3's suites: they are taken to follow their ciphers, and those without
-    // encryption to be there when the others without encryption are.
+    // encryption to be there when the others without encryption are. A suite whose algorithms are disabled may still be in
+    // libssl's table, where the list of TLS 1.3 suites finds it.
     let null = names.contains("NULL-SHA256");
+    let weak = names.contains("DES-CBC3-SHA");
     library.set_contents(disabled, |suite| {
-        if suite.is_tls13() { suite.encryption() == Encryption::Null && !null } else { !listed(suite) }
+        if suite.is_tls13() {
+            suite.encryption() == Encryption::Null && !null
+        } else {
+            !listed(suite)
+                && (!disabled.covers(suite) || (suite.option == Some(BuildOption::WeakSslCiphers) && !weak))
+        }
     });
 }

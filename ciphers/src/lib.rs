@@ -4,6 +4,7 @@
 mod detect;
 mod diagnostic;
 mod evaluate;
+mod filter;
 mod generation;
 mod library;
 mod lookup;
@@ -14,10 +15,12 @@ mod scan;
 mod split;
 mod suite;
 mod table;
+mod tls13;
 mod vocabulary;
 
 pub use diagnostic::{ErrorKind, ParseError, Warning, WarningKind};
 pub use evaluate::Selection;
+pub use filter::Filter;
 pub use generation::Generation;
 pub use library::Library;
 pub use lookup::{by_id, by_name, suites};
@@ -27,3 +30,4 @@ pub use suite::{
     Authentication, BuildOption, Dtls, Encryption, HandshakeHash, KeyExchange, Mac, Protocol, StrengthClass,
     Suite,
 };
+pub use tls13::DEFAULT_CIPHERSUITES;

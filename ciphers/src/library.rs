@@ -5,7 +5,7 @@ use crate::generation::Generation;
 use crate::order::Order;
 use crate::suite::{Authentication, BuildOption, Encryption, KeyExchange, Mac, Suite};
 use crate::table::SUITES;
-use crate::vocabulary::{Criteria, Entry, Vocabulary};
+use crate::vocabulary::{ALIASES, Criteria, Entry, Vocabulary};
 
 /// The algorithms that a libssl lacks, as its four masks hold them (`ssl_load_ciphers`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,7 +17,7 @@ pub(crate) struct Disabled {
 }
 
 impl Disabled {
-    fn covers(&self, suite: &Suite) -> bool {
+    pub(crate) fn covers(&self, suite: &Suite) -> bool {
         suite.kx.bit() & self.kx != 0
             || suite.auth.bit() & self.auth != 0
             || suite.enc.bit() & self.enc != 0
@@ -180,6 +180,16 @@ impl Library {
         SUITES.iter().enumerate().filter(|(index, _)| self.has_index(*index)).map(|(_, suite)| suite)
     }
 
+    /// Every word that this libssl knows, commands and the words for the beginning excepted.
+    pub fn words(&self) -> impl Iterator<Item = &'static str> {
+        let generation = self.generation;
+        let names = SUITES.iter().flat_map(move |suite| {
+            [Some(suite.openssl_name_in(generation)), suite.iana_name()].into_iter().flatten()
+        });
+        let aliases = ALIASES.iter().filter(move |alias| alias.is_in(generation)).map(|alias| alias.name);
+        aliases.chain(names).filter(|word| self.lookup(word).is_some())
+    }
+
     /// Why this libssl lacks the suite; `None` when it has it.
     #[must_use]
     pub fn why_absent(&self, suite: &Suite) -> Option<String> {
@@ -212,6 +222,11 @@ impl Library {
 
     pub(crate) fn has_index(&self, index: usize) -> bool {
         !self.absent[index] && !self.disabled.covers(&SUITES[index])
+    }
+
+    /// Whether the build has the suite in its table, whatever its algorithms do.
+    pub(crate) fn is_compiled_in(&self, index: usize) -> bool {
+        !self.absent[index]
     }
 
     pub(crate) fn disabled(&self) -> &Disabled {

@@ -130,9 +130,4 @@ impl Order {
     pub(crate) fn active(&self) -> impl Iterator<Item = usize> + '_ {
         self.slots.iter().filter(|slot| slot.active).map(|slot| usize::from(slot.index))
     }
-
-    /// Whether nothing is selected.
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.slots.iter().any(|slot| slot.active)
-    }
 }

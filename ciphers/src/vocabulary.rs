@@ -116,7 +116,7 @@ pub(crate) struct Alias {
 }
 
 impl Alias {
-    fn is_in(&self, generation: Generation) -> bool {
+    pub(crate) fn is_in(&self, generation: Generation) -> bool {
         self.generations.0 <= generation && generation <= self.generations.1
     }
 }

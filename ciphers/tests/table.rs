@@ -1,5 +1,7 @@
 //! `src/table.rs` is what `suites.tsv` says.
 
+#![allow(clippy::expect_used)] // A test says by its panic what is wrong.
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::fs;
