@@ -123,3 +123,58 @@ impl fmt::Debug for DhParameters {
         f.debug_struct("DhParameters").field("bits", &self.bits).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openssl::bn::BigNum;
+    use std::path::PathBuf;
+
+    fn path(name: &str) -> PathBuf {
+        PathBuf::from(format!("{}/fixtures/dh/{name}.pem", env!("CARGO_MANIFEST_DIR")))
+    }
+
+    #[test]
+    fn sizes_and_warnings_follow_the_prime() {
+        let warning = Some("DH parameter is less than 2048 bits");
+        for (name, bits, expected) in
+            [("dh1024", 1024, warning), ("dh2048", 2048, None), ("ffdhe3072", 3072, None)]
+        {
+            let parameters = DhParameters::from_pem_file(path(name)).unwrap();
+            assert_eq!((parameters.bits(), parameters.warning()), (bits, expected), "{name}");
+            let der = parameters.dh().params_to_der().unwrap();
+            assert_eq!(DhParameters::from_der(der).unwrap().bits(), bits);
+        }
+    }
+
+    #[test]
+    fn less_than_1024_bits_are_refused_with_node_s_words() {
+        let prime = BigNum::from_hex_str(&format!("{}1", "f".repeat(127))).unwrap();
+        let weak = Dh::from_pqg(prime, None, BigNum::from_u32(2).unwrap()).unwrap();
+        for error in [
+            DhParameters::from_der(weak.params_to_der().unwrap()).unwrap_err(),
+            DhParameters::from_pem(weak.params_to_pem().unwrap()).unwrap_err(),
+        ] {
+            assert_eq!((error.option(), error.code()), (Some("dhparam"), "ERR_INVALID_ARG_VALUE"));
+            assert_eq!(error.message(), "DH parameter is less than 1024 bits");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_that_names_option_and_file() {
+        for text in [&b""[..], b"auto", b"-----BEGIN DH PARAMETERS-----\nAAEC\n-----END DH PARAMETERS-----\n"]
+        {
+            let error = DhParameters::from_pem(text).unwrap_err();
+            assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some("dhparam")), "{error:?}");
+        }
+        let error = DhParameters::from_pem_file(path("absent")).unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Io, "ENOENT"));
+        assert_eq!(error.file(), Some(&*path("absent")));
+    }
+
+    #[test]
+    fn an_encrypted_block_is_an_error_and_no_prompt() {
+        let text = "-----BEGIN DH PARAMETERS-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAECAwQFBgcICQoLDA0ODw==\n-----END DH PARAMETERS-----\n";
+        DhParameters::from_pem(text).unwrap_err();
+    }
+}

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKey, PKeyRef, Private};
-use openssl::x509::{X509, X509Ref, X509VerifyResult};
+use openssl::x509::{X509, X509Ref};
 
 use super::certificate::Certificate;
+use super::chain;
 use super::pem::{self, Block};
+use super::pkcs12;
 use super::private_key;
 use super::public_key::PublicKeyType;
 use super::self_signed;
-use crate::sys::{compat, pem as reader, queue};
+use crate::sys::{pem as reader, queue};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::secret::Secret;
 
@@ -166,7 +168,8 @@ impl Identity {
     ///
     /// `PKCS12_parse`
     pub fn from_pkcs12(der: impl AsRef<[u8]>, passphrase: impl Into<Secret>) -> Result<Identity, Error> {
-        read_pkcs12(der.as_ref(), &passphrase.into()).map_err(|e| e.with_option(OPTION))
+        let (leaf, key, chain) = pkcs12::read(der.as_ref(), &passphrase.into())?;
+        Identity::from_openssl(leaf, key, chain)
     }
 
     /// Reads a PKCS#12 file, as [`from_pkcs12`](Self::from_pkcs12) does.
@@ -175,9 +178,13 @@ impl Identity {
     ///
     /// Those of [`from_pkcs12`](Self::from_pkcs12), and [`ErrorKind::Io`] when the file cannot be read; all name
     /// the file.
-    pub fn from_pkcs12_file(path: impl AsRef<Path>, passphrase: impl Into<Secret>) -> Result<Identity, Error> {
+    pub fn from_pkcs12_file(
+        path: impl AsRef<Path>,
+        passphrase: impl Into<Secret>,
+    ) -> Result<Identity, Error> {
         let path = path.as_ref();
-        Identity::from_pkcs12(pem::read_file(OPTION, path)?, passphrase).map_err(|e| e.with_file(path))
+        let archive = Secret::from(pem::read_file(OPTION, path)?);
+        Identity::from_pkcs12(archive.as_bytes(), passphrase).map_err(|e| e.with_file(path))
     }
 
     /// Reads the certificate, its chain and the key in DER. The key may be PKCS#8, PKCS#1 or SEC1, not encrypted.
@@ -225,10 +232,11 @@ impl Identity {
         let matches = public.id() == key.id() && public.public_eq(&key);
         queue::clear();
         if !matches {
-            let error = Error::config(OPTION, "key values mismatch: the private key is not the certificate's");
+            let error =
+                Error::config(OPTION, "key values mismatch: the private key is not the certificate's");
             return Err(error.with_code("ERR_OSSL_X509_KEY_VALUES_MISMATCH"));
         }
-        let extra = in_order(&leaf, chain).map_err(|e| failed(&e))?;
+        let extra = chain::in_order(&leaf, chain).map_err(|e| failed(&e))?;
         let chain = extra.iter().cloned().map(Certificate::from_x509).collect();
         Ok(Identity(Arc::new(Inner { leaf: Certificate::from_x509(leaf), chain, extra, key })))
     }
@@ -295,10 +303,12 @@ fn read_pem_files(certificates: &Path, key: &Path, passphrase: Option<Secret>) -
     // A certificate file may hold the key too.
     let certificate_text = Secret::from(pem::read_file(OPTION, certificates)?);
     let key_text = Secret::from(pem::read_file(OPTION, key)?);
-    read_pem_sources(certificate_text.as_bytes(), key_text.as_bytes(), passphrase).map_err(|fault| match fault {
-        Fault::Certificates(error) => error.with_file(certificates),
-        Fault::Key(error) => error.with_file(key),
-    })
+    read_pem_sources(certificate_text.as_bytes(), key_text.as_bytes(), passphrase).map_err(
+        |fault| match fault {
+            Fault::Certificates(error) => error.with_file(certificates),
+            Fault::Key(error) => error.with_file(key),
+        },
+    )
 }
 
 fn read_pem_sources(certificates: &[u8], key: &[u8], passphrase: Option<Secret>) -> Result<Identity, Fault> {
@@ -325,87 +335,166 @@ fn read_certificate(block: &Block<'_>) -> Result<X509, Error> {
     reader::certificate(block.text).map_err(|e| failed(&e).context(doing()))
 }
 
-fn read_pkcs12(der: &[u8], passphrase: &Secret) -> Result<Identity, Error> {
-    private_key::check_length(passphrase)?;
-    if passphrase.as_bytes().contains(&0) {
-        return Err(Error::config(OPTION, "the passphrase of a PKCS#12 archive cannot hold a NUL byte"));
-    }
-    let mut text = Vec::with_capacity(passphrase.len() + 1);
-    text.extend_from_slice(passphrase.as_bytes());
-    text.push(0);
-    let text = Secret::from(text);
-    queue::clear();
-    let open = || reader::open_pkcs12(der, Some(text.as_bytes()));
-    let opened = with_legacy(open, "an archive that old programs encrypt with RC2 or single DES")?;
-    let opened = opened.map_err(|e| failed(&e))?;
-    let missing = |what: &str| {
-        let error = Error::config(OPTION, format!("Unable to load {what} from PFX data"));
-        error.with_code("ERR_CRYPTO_OPERATION_FAILED")
-    };
-    let key = opened.pkey.ok_or_else(|| missing("private key"))?;
-    let leaf = opened.cert.ok_or_else(|| missing("certificate"))?;
-    let chain = opened.ca.map_or_else(Vec::new, |others| others.into_iter().collect());
-    Identity::from_openssl(leaf, key, chain)
-}
-
-/// Tries again with the legacy provider when an algorithm is missing. The outer error says that it is still
-/// missing.
-pub(super) fn with_legacy<T>(
-    mut attempt: impl FnMut() -> Result<T, ErrorStack>,
-    what: &str,
-) -> Result<Result<T, ErrorStack>, Error> {
-    let stack = match attempt() {
-        Err(stack) if lacks_algorithm(&stack) => stack,
-        outcome => return Ok(outcome),
-    };
-    if compat::load_legacy_provider() {
-        match attempt() {
-            Err(stack) if lacks_algorithm(&stack) => {}
-            outcome => return Ok(outcome),
-        }
-    }
-    let error = queue::stack_error(ErrorKind::Unsupported, &stack).with_code("ERR_CRYPTO_UNSUPPORTED_OPERATION");
-    Err(error.context(format!("this libcrypto cannot read {what} without the \"legacy\" provider")).with_option(OPTION))
-}
-
-/// Whether an algorithm was looked for in vain. The texts are those of 3.0 to 4.0 ("unsupported") and of 1.1.1,
-/// where a build leaves algorithms out.
-fn lacks_algorithm(stack: &ErrorStack) -> bool {
-    const LIB_EVP: i32 = 6;
-    const LIB_PKCS12: i32 = 35;
-    stack.errors().iter().any(|entry| {
-        matches!(entry.library_code(), LIB_EVP | LIB_PKCS12)
-            && matches!(
-                entry.reason(),
-                Some("unsupported" | "unsupported algorithm" | "unknown cipher" | "unsupported cipher")
-            )
-    })
-}
-
-/// Sorts a chain so that each certificate is issued by the next; what belongs to no place stays at the end, in
-/// its order. Repetitions go.
-fn in_order(leaf: &X509, mut rest: Vec<X509>) -> Result<Vec<X509>, ErrorStack> {
-    let mut known = vec![leaf.to_der()?];
-    let mut encodings = rest.iter().map(|c| c.to_der()).collect::<Result<Vec<_>, _>>()?.into_iter();
-    rest.retain(|_| match encodings.next() {
-        Some(der) if !known.contains(&der) => {
-            known.push(der);
-            true
-        }
-        _ => false,
-    });
-    let mut ordered: Vec<X509> = Vec::with_capacity(rest.len());
-    loop {
-        let last = ordered.last().unwrap_or(leaf);
-        let Some(place) = rest.iter().position(|issuer| issuer.issued(last) == X509VerifyResult::OK) else { break };
-        let issuer = rest.remove(place);
-        ordered.push(issuer);
-    }
-    ordered.extend(rest);
-    queue::clear();
-    Ok(ordered)
-}
-
 pub(super) fn failed(stack: &ErrorStack) -> Error {
     queue::stack_error(ErrorKind::Config, stack).with_option(OPTION)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn path(name: &str) -> PathBuf {
+        PathBuf::from(format!("{}/fixtures/pki/{name}", env!("CARGO_MANIFEST_DIR")))
+    }
+
+    fn text(name: &str) -> Vec<u8> {
+        std::fs::read(path(name)).unwrap()
+    }
+
+    fn certificate(name: &str) -> X509 {
+        X509::from_pem(&text(&format!("{name}.pem"))).unwrap()
+    }
+
+    fn names(chain: &[Certificate]) -> Vec<String> {
+        chain.iter().flat_map(|c| c.subject_common_names()).collect()
+    }
+
+    #[test]
+    fn the_first_certificate_is_the_leaf_and_the_rest_the_chain() {
+        let identity =
+            Identity::from_pem_files(path("server-rsa-chain-chain.pem"), path("server-rsa-chain.key"))
+                .unwrap();
+        assert_eq!(identity.certificate().subject_common_names(), ["server-rsa-chain"]);
+        assert_eq!(names(identity.chain()), ["Patina Test Intermediate"]);
+        assert_eq!(identity.extra().len(), 1);
+    }
+
+    #[test]
+    fn a_chain_out_of_order_is_sorted_and_strangers_stay_at_the_end() {
+        let mut certificates = Vec::new();
+        for name in ["server-rsa-chain", "other-root", "root", "intermediate", "root", "server-rsa-chain"] {
+            certificates.extend(text(&format!("{name}.pem")));
+        }
+        let identity = Identity::from_pem(&certificates, text("server-rsa-chain.key")).unwrap();
+        let order = ["Patina Test Intermediate", "Patina Test Root", "Unrelated Test Root"];
+        assert_eq!(names(identity.chain()), order);
+    }
+
+    #[test]
+    fn the_key_text_may_hold_the_chain_and_one_text_may_hold_all() {
+        let mut key = text("intermediate.pem");
+        key.extend(text("server-rsa-chain.key"));
+        let identity = Identity::from_pem(text("server-rsa-chain.pem"), &key).unwrap();
+        assert_eq!(names(identity.chain()), ["Patina Test Intermediate"]);
+
+        let mut bundle = text("server-rsa-chain.key");
+        bundle.extend(text("server-rsa-chain-chain.pem"));
+        let identity = Identity::from_pem_bundle(&bundle).unwrap();
+        assert_eq!(names(identity.chain()), ["Patina Test Intermediate"]);
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_a_mismatch() {
+        for key in ["server-rsa-chain.key", "server-p256.key", "server-ed25519.key", "server-pss.key"] {
+            let error = Identity::from_pem_files(path("server-rsa.pem"), path(key)).unwrap_err();
+            assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some("identity")));
+            assert_eq!(error.code(), "ERR_OSSL_X509_KEY_VALUES_MISMATCH");
+            assert_eq!(error.file(), Some(&*path(key)));
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_file_that_is_at_fault() {
+        let read = |certificates: &str, key: &str| {
+            Identity::from_pem_files(path(certificates), path(key)).unwrap_err()
+        };
+        for (certificates, key, culprit, code) in [
+            ("not-pem.pem", "server-rsa.key", "not-pem.pem", "ERR_OSSL_PEM_NO_START_LINE"),
+            ("truncated.pem", "server-rsa.key", "truncated.pem", "ERR_OSSL_PEM_BAD_END_LINE"),
+            ("absent.pem", "server-rsa.key", "absent.pem", "ENOENT"),
+            ("server-rsa.pem", "absent.key", "absent.key", "ENOENT"),
+            ("server-rsa.pem", "not-pem.pem", "not-pem.pem", "ERR_OSSL_UNSUPPORTED"),
+        ] {
+            let error = read(certificates, key);
+            assert_eq!((error.code(), error.option()), (code, Some("identity")), "{error:?}");
+            assert_eq!(error.file(), Some(&*path(culprit)));
+        }
+    }
+
+    #[test]
+    fn a_malformed_block_is_named() {
+        let mut certificates = text("server-rsa.pem");
+        certificates.extend(b"-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n");
+        let error = Identity::from_pem(&certificates, text("server-rsa.key")).unwrap_err();
+        assert!(error.message().starts_with("PEM block 2 is no certificate: "), "{error}");
+        assert!(error.code().starts_with("ERR_OSSL_"), "{error:?}");
+    }
+
+    #[test]
+    fn an_encrypted_certificate_block_is_an_error_and_no_prompt() {
+        let text = String::from_utf8(text("server-rsa.pem")).unwrap();
+        let head = "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n";
+        let encrypted = text.replacen("-----BEGIN CERTIFICATE-----\n", head, 1);
+        Identity::from_pem(encrypted, self::text("server-rsa.key")).unwrap_err();
+    }
+
+    #[test]
+    fn the_kinds_of_keys_and_curves_are_told() {
+        for (name, kind, curve) in [
+            ("server-rsa", PublicKeyType::Rsa, None),
+            ("server-pss", PublicKeyType::RsaPss, None),
+            ("server-p256", PublicKeyType::Ec, Some("prime256v1")),
+            ("server-p384", PublicKeyType::Ec, Some("secp384r1")),
+            ("server-ed25519", PublicKeyType::Ed25519, None),
+            ("server-dsa", PublicKeyType::Dsa, None),
+        ] {
+            let files = (path(&format!("{name}.pem")), path(&format!("{name}.key")));
+            let identity = Identity::from_pem_files(files.0, files.1).unwrap();
+            assert_eq!((identity.key_type(), identity.curve()), (kind, curve), "{name}");
+        }
+    }
+
+    #[test]
+    fn der_parts_make_an_identity() {
+        let (leaf, between) = (certificate("server-rsa-chain"), certificate("intermediate"));
+        let key = PKey::private_key_from_pem(&text("server-rsa-chain.key")).unwrap();
+        let (leaf, between) = (leaf.to_der().unwrap(), between.to_der().unwrap());
+        let identity = Identity::from_der(&leaf, [&between], key.private_key_to_der().unwrap()).unwrap();
+        assert_eq!(names(identity.chain()), ["Patina Test Intermediate"]);
+        let none: [&[u8]; 0] = [];
+        let error = Identity::from_der(b"garbage", none, b"garbage").unwrap_err();
+        assert_eq!(error.option(), Some("identity"));
+    }
+
+    #[test]
+    fn an_archive_file_gives_a_sorted_identity() {
+        let path = format!("{}/fixtures/pfx/chain.p12", env!("CARGO_MANIFEST_DIR"));
+        let identity = Identity::from_pkcs12_file(&path, "patina").unwrap();
+        assert_eq!(identity.certificate().subject_common_names(), ["server-rsa-chain"]);
+        assert_eq!(names(identity.chain()).first().map(String::as_str), Some("Patina Test Intermediate"));
+        let error = Identity::from_pkcs12_file(&path, "wrong").unwrap_err();
+        assert_eq!(error.file(), Some(Path::new(&path)));
+    }
+
+    #[test]
+    fn neither_debug_form_shows_the_key() {
+        let identity = Identity::from_pem_files(path("server-rsa.pem"), path("server-rsa.key")).unwrap();
+        let shown = format!("{identity:?}");
+        assert!(shown.contains("server-rsa") && shown.ends_with(".. }"), "{shown}");
+        assert!(!shown.contains("key"), "{shown}");
+    }
+
+    #[test]
+    fn a_context_takes_every_identity() {
+        use crate::sys::context::use_certificate;
+        use openssl::ssl::{SslContext, SslMethod};
+        for name in ["server-rsa", "server-p256", "server-ed25519", "server-pss"] {
+            let files = (path(&format!("{name}.pem")), path(&format!("{name}.key")));
+            let identity = Identity::from_pem_files(files.0, files.1).unwrap();
+            let mut context = SslContext::builder(SslMethod::tls()).unwrap();
+            use_certificate(&mut context, identity.x509(), identity.key(), identity.extra()).unwrap();
+            context.check_private_key().unwrap();
+        }
+    }
 }

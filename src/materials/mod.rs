@@ -18,3 +18,7 @@ pub(crate) mod negotiated;
 pub(crate) mod verify;
 mod private_key;
 mod self_signed;
+mod pkcs12;
+mod legacy;
+mod chain;
+mod store_table;

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use openssl::base64;
+use openssl::error::ErrorStack;
 
-use crate::values::error::Error;
+use crate::sys::queue;
+use crate::values::error::{Error, ErrorKind};
 
 /// One block, from the `BEGIN` line to the `END` line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +71,32 @@ pub(super) fn blocks(text: &[u8]) -> Result<Vec<Block<'_>>, usize> {
         }
     }
     if open.is_some() { Err(found.len() + 1) } else { Ok(found) }
+}
+
+/// Reads all blocks of one kind; other kinds, such as a key in the same file, are passed over.
+pub(super) fn read_blocks<T>(
+    option: &'static str,
+    what: &str,
+    text: &[u8],
+    wanted: impl Fn(&Block<'_>) -> bool,
+    read: impl Fn(&[u8]) -> Result<T, ErrorStack>,
+) -> Result<Vec<T>, Error> {
+    queue::clear();
+    let mut found = Vec::new();
+    for block in blocks(text).map_err(|number| unterminated(option, number))? {
+        if !wanted(&block) {
+            continue;
+        }
+        found.push(read(block.text).map_err(|stack| {
+            let error = queue::stack_error(ErrorKind::Config, &stack);
+            error.context(format!("PEM block {} is no {what}", block.number)).with_option(option)
+        })?);
+    }
+    if found.is_empty() {
+        let error = Error::config(option, format!("there is no {what} in the PEM text"));
+        return Err(error.with_code("ERR_OSSL_PEM_NO_START_LINE"));
+    }
+    Ok(found)
 }
 
 /// The error of a text whose block `number` does not end.

@@ -74,3 +74,53 @@ fn sign(first: &str, names: &[String]) -> Result<(X509, PKey<Private>), ErrorSta
     certificate.sign(&key, MessageDigest::sha256())?;
     Ok((certificate.build(), key))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::materials::certificate::Certificate;
+    use openssl::x509::X509VerifyResult;
+
+    fn made(names: &[&str]) -> Certificate {
+        let (certificate, _) = make(&names.iter().map(|n| n.to_string()).collect::<Vec<_>>()).unwrap();
+        Certificate::from_x509(certificate)
+    }
+
+    #[test]
+    fn names_and_addresses_become_alternative_names() {
+        let certificate = made(&["localhost", "*.patina.test", "127.0.0.1", "::1"]);
+        assert_eq!(certificate.dns_names(), ["localhost", "*.patina.test"]);
+        assert_eq!(
+            certificate.ip_addresses(),
+            ["127.0.0.1".parse::<IpAddr>().unwrap(), "::1".parse().unwrap()]
+        );
+        assert_eq!(certificate.subject_common_names(), ["localhost"]);
+    }
+
+    #[test]
+    fn the_certificate_is_signed_by_its_own_key() {
+        let (certificate, key) = make(&["localhost".to_owned()]).unwrap();
+        assert!(certificate.verify(&key).unwrap());
+        assert_eq!(certificate.issued(&certificate), X509VerifyResult::OK);
+        assert!(certificate.public_key().unwrap().public_eq(&key));
+        let days = certificate.not_before().diff(certificate.not_after()).unwrap().days;
+        assert_eq!(days, 3652);
+    }
+
+    #[test]
+    fn a_name_too_long_for_a_common_name_stands_in_the_alternative_names_alone() {
+        let name = format!("{}.example", "a".repeat(63));
+        let certificate = made(&[&name]);
+        assert_eq!(certificate.dns_names(), [name]);
+        assert!(certificate.subject_common_names().is_empty());
+    }
+
+    #[test]
+    fn no_name_and_names_with_a_meaning_to_libcrypto_are_refused() {
+        for names in [&[][..], &[""], &["a,DNS:evil.example"], &["a b"], &["ü.example"], &["a\0"]] {
+            let names: Vec<String> = names.iter().map(|n| n.to_string()).collect();
+            let error = make(&names).unwrap_err();
+            assert_eq!(error.option(), Some("identity"), "{names:?}");
+        }
+    }
+}

@@ -111,7 +111,7 @@ impl Session {
         session::is_resumable(&self.session)
     }
 
-    /// The server name that the session was made for, where one was sent.
+    /// The server name that the session was made for, where one was sent and the server has acknowledged it.
     pub fn hostname(&self) -> Option<&str> {
         session::hostname(&self.session)
     }
@@ -126,5 +126,93 @@ impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let id: String = self.id().iter().map(|byte| format!("{byte:02x}")).collect();
         f.debug_struct("Session").field("id", &id).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use openssl::ssl::{
+        HandshakeError, Ssl, SslContext, SslFiletype, SslMethod, SslSessionCacheMode, SslVersion,
+    };
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+    use std::sync::{Arc, Mutex};
+    use std::thread;
+
+    /// Shakes hands over a socket pair and gives the client's session.
+    fn session(version: SslVersion) -> Session {
+        let file = |name: &str| format!("{}/fixtures/pki/{name}", env!("CARGO_MANIFEST_DIR"));
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut server = SslContext::builder(SslMethod::tls()).unwrap();
+        server.set_certificate_file(file("server-p256.pem"), SslFiletype::PEM).unwrap();
+        server.set_private_key_file(file("server-p256.key"), SslFiletype::PEM).unwrap();
+        server.set_session_id_context(b"session").unwrap();
+        server.set_servername_callback(|_, _| Ok(()));
+        let server = Ssl::new(&server.build()).unwrap();
+        let peer = thread::spawn(move || {
+            let mut stream = server.accept(far).map_err(|e: HandshakeError<_>| e.to_string()).unwrap();
+            stream.write_all(b"x").unwrap();
+            assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        });
+
+        let received = Arc::new(Mutex::new(None));
+        let mut client = SslContext::builder(SslMethod::tls()).unwrap();
+        client.set_max_proto_version(Some(version)).unwrap();
+        // A context that goes spoils the sessions of its own cache.
+        client.set_session_cache_mode(SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL);
+        let slot = Arc::clone(&received);
+        client.set_new_session_callback(move |_, session| *slot.lock().unwrap() = Some(session));
+        let mut client = Ssl::new(&client.build()).unwrap();
+        client.set_hostname("session.patina.test").unwrap();
+        let mut stream = client.connect(near).map_err(|e: HandshakeError<_>| e.to_string()).unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        stream.shutdown().unwrap();
+        peer.join().unwrap();
+        let session = received.lock().unwrap().take().expect("the server gives a ticket");
+        Session::new(session)
+    }
+
+    #[test]
+    fn a_session_tells_what_it_is() {
+        for (version, expected) in
+            [(SslVersion::TLS1_2, ProtocolVersion::TLSv1_2), (SslVersion::TLS1_3, ProtocolVersion::TLSv1_3)]
+        {
+            let session = session(version);
+            assert_eq!(session.protocol(), Some(expected));
+            assert!(session.is_resumable());
+            assert!(session.ticket().is_some_and(|ticket| ticket.len() > 32));
+            assert_eq!(session.ticket_lifetime_hint(), Duration::from_secs(7200));
+            assert_eq!(session.hostname(), Some("session.patina.test"));
+            assert_eq!(session.id().len(), 32);
+            assert!(session.created() > SystemTime::UNIX_EPOCH);
+            assert!(session.timeout() > Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn encoding_keeps_the_session() {
+        let session = session(SslVersion::TLS1_3);
+        let again = Session::from_der(session.to_der().unwrap()).unwrap();
+        assert_eq!((again.id(), again.ticket()), (session.id(), session.ticket()));
+        assert_eq!((again.created(), again.timeout()), (session.created(), session.timeout()));
+        assert_eq!(again.to_der().unwrap(), session.to_der().unwrap());
+        assert!(again.is_resumable());
+    }
+
+    #[test]
+    fn bytes_that_are_no_session_are_refused() {
+        let der = session(SslVersion::TLS1_2).to_der().unwrap();
+        for bytes in [&b""[..], b"garbage", &der[..der.len() - 1]] {
+            let error = Session::from_der(bytes).unwrap_err();
+            assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some("session")), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn the_debug_form_shows_the_id_alone() {
+        let session = session(SslVersion::TLS1_2);
+        let id: String = session.id().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(format!("{session:?}"), format!("Session {{ id: {id:?}, .. }}"));
     }
 }

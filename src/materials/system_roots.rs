@@ -86,7 +86,8 @@ impl Candidates {
     }
 
     fn choose(self) -> Result<SystemSources, Error> {
-        let mut directories: Vec<PathBuf> = self.directories.into_iter().filter(|dir| is_hashed(dir)).collect();
+        let mut directories: Vec<PathBuf> =
+            self.directories.into_iter().filter(|dir| is_hashed(dir)).collect();
         directories.dedup();
         if let Some(file) = self.named_file {
             return Ok(SystemSources { directories, file: Some(file) });
@@ -135,4 +136,91 @@ fn read_roots(path: &Path) -> Result<Arc<Roots>, Error> {
         return Err(error.with_code("ERR_OSSL_PEM_NO_START_LINE"));
     }
     Ok(Roots::new(ders))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A directory of the test's own, removed at the end.
+    struct Place(PathBuf);
+
+    impl Place {
+        fn new(name: &str) -> Place {
+            let path = env::temp_dir().join(format!("patina-roots-{}-{name}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            Place(path)
+        }
+
+        fn file(&self, name: &str, content: &[u8]) -> PathBuf {
+            let path = self.0.join(name);
+            fs::write(&path, content).unwrap();
+            path
+        }
+    }
+
+    impl Drop for Place {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn choose(
+        named_file: Option<&Path>,
+        directories: &[&Path],
+        files: &[&Path],
+    ) -> Result<SystemSources, Error> {
+        let owned = |paths: &[&Path]| paths.iter().map(|path| path.to_path_buf()).collect();
+        let named_file = named_file.map(Path::to_owned);
+        Candidates { named_file, directories: owned(directories), files: owned(files) }.choose()
+    }
+
+    #[test]
+    fn names_of_rehash_are_known_from_others() {
+        for name in ["002c0b4f.0", "3bde41ac.12", "ABCDEF01.3"] {
+            assert!(is_hash_name(OsStr::new(name)), "{name}");
+        }
+        for name in ["002c0b4f.r0", "002c0b4f.", "002c0b4f", "02c0b4f.0", "ca-certificates.crt", "002c0b4g.0"]
+        {
+            assert!(!is_hash_name(OsStr::new(name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hashed_directory_goes_before_the_file() {
+        let place = Place::new("order");
+        let file = place.file("bundle.pem", b"");
+        assert_eq!(choose(None, &[&place.0], &[&file]).unwrap().file, Some(file.clone()));
+        place.file("002c0b4f.0", b"");
+        let sources = choose(None, &[&place.0, Path::new("/absent")], &[&file]).unwrap();
+        assert_eq!(sources, SystemSources { directories: vec![place.0.clone()], file: None });
+    }
+
+    #[test]
+    fn a_file_that_is_named_is_used_beside_the_directory() {
+        let place = Place::new("named");
+        place.file("002c0b4f.0", b"");
+        let named = place.0.join("absent.pem");
+        let sources = choose(Some(&named), &[&place.0], &[]).unwrap();
+        assert_eq!(sources, SystemSources { directories: vec![place.0.clone()], file: Some(named.clone()) });
+        let error = SystemRoots::read(sources).err().unwrap();
+        assert_eq!((error.kind(), error.file()), (ErrorKind::Io, Some(&*named)));
+    }
+
+    #[test]
+    fn without_any_place_the_error_names_those_that_were_tried() {
+        let error = choose(None, &[], &[Path::new("/absent/cert.pem")]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.message().contains("/absent/cert.pem") && error.message().contains("SSL_CERT_FILE"));
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_an_error() {
+        let place = Place::new("empty");
+        for content in [&b""[..], b"no pem", b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n"] {
+            let path = place.file("bundle.pem", content);
+            let error = choose(None, &[], &[&path]).and_then(SystemRoots::read).err().unwrap();
+            assert_eq!((error.code(), error.file()), ("ERR_OSSL_PEM_NO_START_LINE", Some(&*path)));
+        }
+    }
 }

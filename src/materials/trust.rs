@@ -1,25 +1,24 @@
 //! Whom to trust: root certificates and revocation lists.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use openssl::error::ErrorStack;
-use openssl::sha::sha256;
 use openssl::stack::Stack;
 use openssl::x509::{X509, X509Crl, X509Name};
 
 use super::certificate::Certificate;
-use super::pem::{self, Block};
+use super::pem;
+use super::store_table::{Parts, failed, lock};
 use super::system_roots::{SystemRoots, SystemSources};
 use crate::sys::pem as reader;
 use crate::sys::queue;
-use crate::sys::store::{Roots, SharedStore};
+use crate::sys::store::SharedStore;
 use crate::values::error::{Error, ErrorKind};
 
 /// The builder's method that takes the roots.
-const OPTION: &str = "trust";
+pub(super) const OPTION: &str = "trust";
 
 /// The builder's method that takes the revocation lists.
 const CRL: &str = "crl";
@@ -54,14 +53,6 @@ pub struct TrustStore(Arc<Contents>);
 struct Contents {
     parts: Parts,
     store: OnceLock<Arc<SharedStore>>,
-}
-
-#[derive(Clone, Default)]
-struct Parts {
-    mozilla: bool,
-    system: Vec<Arc<SystemRoots>>,
-    certificates: Vec<Certificate>,
-    crls: Vec<Arc<X509Crl>>,
 }
 
 impl TrustStore {
@@ -128,7 +119,13 @@ impl TrustStore {
     ///
     /// `PEM_read_bio_X509_AUX`
     pub fn from_pem(pem: impl AsRef<[u8]>) -> Result<TrustStore, Error> {
-        let certificates = read_blocks(OPTION, "certificate", pem.as_ref(), |block| block.is_certificate(), reader::certificate)?;
+        let certificates = pem::read_blocks(
+            OPTION,
+            "certificate",
+            pem.as_ref(),
+            |block| block.is_certificate(),
+            reader::certificate,
+        )?;
         Ok(TrustStore::from_openssl(certificates))
     }
 
@@ -195,7 +192,8 @@ impl TrustStore {
     ///
     /// `PEM_read_bio_X509_CRL`, `X509_STORE_add_crl`
     pub fn with_crl_pem(&self, pem: impl AsRef<[u8]>) -> Result<TrustStore, Error> {
-        let read = read_blocks(CRL, "revocation list", pem.as_ref(), |block| block.is_crl(), reader::crl)?;
+        let read =
+            pem::read_blocks(CRL, "revocation list", pem.as_ref(), |block| block.is_crl(), reader::crl)?;
         Ok(self.with_crls(read))
     }
 
@@ -295,98 +293,169 @@ impl fmt::Debug for TrustStore {
     }
 }
 
-/// What makes two stores the same.
-#[derive(PartialEq, Eq, Hash)]
-struct Key {
-    mozilla: bool,
-    system: BTreeSet<SystemSources>,
-    certificates: BTreeSet<[u8; 32]>,
-    crls: BTreeSet<[u8; 32]>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::store::trial;
+    use std::path::PathBuf;
 
-impl Parts {
-    fn store(&self) -> Result<Arc<SharedStore>, Error> {
-        static STORES: OnceLock<Mutex<HashMap<Key, Weak<SharedStore>>>> = OnceLock::new();
-        queue::clear();
-        let key = self.key().map_err(failed)?;
-        // The lock is held while the store is made, so that nobody else makes it at the same time.
-        let mut stores = lock(STORES.get_or_init(Mutex::default));
-        if let Some(known) = stores.get(&key).and_then(Weak::upgrade) {
-            return Ok(known);
+    fn path(name: &str) -> PathBuf {
+        PathBuf::from(format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR")))
+    }
+
+    fn trust(name: &str) -> TrustStore {
+        TrustStore::from_pem_file(path(&format!("pki/{name}.pem"))).unwrap()
+    }
+
+    fn certificate(name: &str) -> X509 {
+        X509::from_pem(&std::fs::read(path(&format!("pki/{name}.pem"))).unwrap()).unwrap()
+    }
+
+    /// The code of the verification, with revocation lists checked as a context does.
+    fn verdict(trust: &TrustStore, leaf: &str, between: &[&str]) -> i32 {
+        let between: Vec<X509> = between.iter().map(|name| certificate(name)).collect();
+        trial::verdict(&trust.store().unwrap(), &certificate(leaf), &between, trust.has_crls())
+    }
+
+    const OK: i32 = 0;
+    const UNKNOWN_ISSUER: i32 = 20;
+    const NO_CRL: i32 = 3;
+    const REVOKED: i32 = 23;
+
+    #[test]
+    fn a_chain_is_accepted_under_its_own_root_alone() {
+        assert_eq!(verdict(&trust("root"), "server-rsa", &[]), OK);
+        assert_eq!(verdict(&trust("bundle"), "server-rsa-chain", &["intermediate"]), OK);
+        assert_eq!(verdict(&trust("other-root"), "server-rsa", &[]), UNKNOWN_ISSUER);
+        assert_eq!(verdict(&TrustStore::empty(), "server-rsa", &[]), UNKNOWN_ISSUER);
+    }
+
+    #[test]
+    fn combining_trusts_what_either_trusts_and_leaves_the_parts_alone() {
+        let other = trust("other-root");
+        let both = other.and(trust("root"));
+        assert_eq!(verdict(&both, "server-rsa", &[]), OK);
+        assert_eq!(verdict(&both, "client-other", &[]), OK);
+        assert_eq!(verdict(&other, "server-rsa", &[]), UNKNOWN_ISSUER);
+        assert_eq!((both.certificates().len(), other.certificates().len()), (2, 1));
+    }
+
+    #[test]
+    fn the_same_content_is_the_same_store_whatever_the_order() {
+        let one = trust("root").and(trust("other-root")).store().unwrap();
+        let two = trust("other-root").and(trust("root")).and(trust("root")).store().unwrap();
+        let crls = trust("root").with_crl_pem_file(path("crl/root.crl.pem")).unwrap();
+        let same_crl = trust("root").with_crl_der(std::fs::read(path("crl/root.crl.der")).unwrap()).unwrap();
+        assert!(!one.is(&trust("root").store().unwrap()));
+        assert!(!crls.store().unwrap().is(&trust("root").store().unwrap()));
+        // The first store of each pair is alive only as long as its trust store is.
+        let (first, second) =
+            (trust("root").and(trust("other-root")), trust("other-root").and(trust("root")));
+        assert!(first.store().unwrap().is(&second.store().unwrap()));
+        assert!(crls.store().unwrap().is(&same_crl.store().unwrap()));
+        drop((one, two));
+    }
+
+    #[test]
+    fn revocation_lists_take_effect() {
+        let lists = trust("root").with_crl_pem_file(path("crl/root.crl.pem")).unwrap();
+        assert!(lists.has_crls());
+        assert_eq!(verdict(&lists, "server-rsa", &[]), OK);
+        assert_eq!(verdict(&lists, "revoked", &[]), REVOKED);
+        assert_eq!(verdict(&trust("root"), "revoked", &[]), OK);
+        assert_eq!(verdict(&lists, "revoked-chain", &["intermediate"]), NO_CRL);
+        let lists = lists.with_crl_pem(std::fs::read(path("crl/intermediate.crl.pem")).unwrap()).unwrap();
+        assert_eq!(verdict(&lists, "revoked-chain", &["intermediate"]), REVOKED);
+        assert_eq!(verdict(&lists, "server-rsa-chain", &["intermediate"]), OK);
+    }
+
+    #[test]
+    fn several_lists_may_stand_in_one_text() {
+        let mut text = std::fs::read(path("crl/root.crl.pem")).unwrap();
+        text.extend(std::fs::read(path("crl/intermediate.crl.pem")).unwrap());
+        let lists = trust("root").with_crl_pem(text).unwrap();
+        assert_eq!(verdict(&lists, "server-rsa-chain", &["intermediate"]), OK);
+    }
+
+    #[test]
+    fn what_holds_no_certificate_is_an_error_that_names_the_file() {
+        for (name, code) in [
+            ("pki/not-pem.pem", "ERR_OSSL_PEM_NO_START_LINE"),
+            ("pki/garbage.der", "ERR_OSSL_PEM_NO_START_LINE"),
+            ("pki/server-rsa.key", "ERR_OSSL_PEM_NO_START_LINE"),
+            ("pki/truncated.pem", "ERR_OSSL_PEM_BAD_END_LINE"),
+            ("pki/absent.pem", "ENOENT"),
+        ] {
+            let error = TrustStore::from_pem_file(path(name)).unwrap_err();
+            assert_eq!((error.option(), error.code()), (Some("trust"), code), "{error:?}");
+            assert_eq!(error.file(), Some(&*path(name)));
         }
-        stores.retain(|_, store| store.strong_count() > 0);
-        let made = Arc::new(self.make().map_err(failed)?);
-        stores.insert(key, Arc::downgrade(&made));
-        Ok(made)
+        assert_eq!(TrustStore::from_pem("").unwrap_err().option(), Some("trust"));
+        assert_eq!(TrustStore::from_der("garbage").unwrap_err().option(), Some("trust"));
     }
 
-    fn key(&self) -> Result<Key, ErrorStack> {
-        Ok(Key {
-            mozilla: self.mozilla,
-            system: self.system.iter().map(|roots| roots.sources().clone()).collect(),
-            certificates: self.certificates.iter().map(|c| sha256(&c.der())).collect(),
-            crls: self.crls.iter().map(|c| Ok(sha256(&c.to_der()?))).collect::<Result<_, ErrorStack>>()?,
-        })
+    #[test]
+    fn a_malformed_block_is_named_by_number() {
+        let mut text = std::fs::read(path("pki/bundle.pem")).unwrap();
+        text.extend(b"-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n");
+        let error = TrustStore::from_pem(text).unwrap_err();
+        assert!(error.message().starts_with("PEM block 4 is no certificate: "), "{error}");
     }
 
-    fn make(&self) -> Result<SharedStore, ErrorStack> {
-        let certificates: Vec<X509> = self.certificates.iter().map(|c| c.as_openssl().to_owned()).collect();
-        let mut roots: Vec<Arc<Roots>> = self.system.iter().filter_map(|roots| roots.file_roots()).collect();
-        if self.mozilla {
-            roots.extend(mozilla_roots());
+    #[test]
+    fn what_holds_no_list_is_an_error_of_the_option_crl() {
+        let root = trust("root");
+        let broken = b"-----BEGIN X509 CRL-----\nAAEC\n-----END X509 CRL-----\n";
+        let file = root.with_crl_pem_file(path("pki/not-pem.pem")).unwrap_err();
+        assert_eq!(file.file(), Some(&*path("pki/not-pem.pem")));
+        for error in [
+            file,
+            root.with_crl_pem(b"").unwrap_err(),
+            root.with_crl_pem(broken).unwrap_err(),
+            root.with_crl_der(b"garbage").unwrap_err(),
+        ] {
+            assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some("crl")), "{error:?}");
         }
-        let directories: Vec<_> = self.system.iter().flat_map(|roots| &roots.sources().directories).collect();
-        SharedStore::new(&certificates, &self.crls, &roots, &directories)
     }
-}
 
-/// One set for the process: what one store has parsed, all have.
-#[cfg(feature = "mozilla-roots")]
-fn mozilla_roots() -> Option<Arc<Roots>> {
-    static ROOTS: OnceLock<Arc<Roots>> = OnceLock::new();
-    let make = || {
-        let certificates = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-        Roots::new(certificates.map(|der| std::borrow::Cow::Borrowed(der.as_ref())).collect())
-    };
-    Some(Arc::clone(ROOTS.get_or_init(make)))
-}
-
-#[cfg(not(feature = "mozilla-roots"))]
-fn mozilla_roots() -> Option<Arc<Roots>> {
-    None
-}
-
-/// Reads all blocks of one kind; other kinds, such as a key in the same file, are passed over.
-fn read_blocks<T>(
-    option: &'static str,
-    what: &str,
-    text: &[u8],
-    wanted: impl Fn(&Block<'_>) -> bool,
-    read: impl Fn(&[u8]) -> Result<T, ErrorStack>,
-) -> Result<Vec<T>, Error> {
-    queue::clear();
-    let mut found = Vec::new();
-    for block in pem::blocks(text).map_err(|number| pem::unterminated(option, number))? {
-        if !wanted(&block) {
-            continue;
+    #[test]
+    fn the_names_for_a_client_are_those_of_the_explicit_certificates_once_each() {
+        let names = trust("bundle").and(trust("root")).subject_names().unwrap();
+        let expected = [certificate("root"), certificate("root-ec"), certificate("other-root")];
+        assert_eq!(names.len(), expected.len());
+        for (name, certificate) in names.iter().zip(&expected) {
+            assert!(name.try_cmp(certificate.subject_name()).unwrap().is_eq());
         }
-        found.push(read(block.text).map_err(|stack| {
-            let error = queue::stack_error(ErrorKind::Config, &stack);
-            error.context(format!("PEM block {} is no {what}", block.number)).with_option(option)
-        })?);
+        #[cfg(feature = "mozilla-roots")]
+        assert_eq!(TrustStore::mozilla().subject_names().unwrap().len(), 0);
     }
-    if found.is_empty() {
-        let error = Error::config(option, format!("there is no {what} in the PEM text"));
-        return Err(error.with_code("ERR_OSSL_PEM_NO_START_LINE"));
+
+    #[cfg(feature = "mozilla-roots")]
+    #[test]
+    fn every_root_of_mozilla_is_found_and_only_those() {
+        let trust = TrustStore::mozilla();
+        let store = trust.store().unwrap();
+        for der in webpki_root_certs::TLS_SERVER_ROOT_CERTS {
+            let root = X509::from_der(der).unwrap();
+            assert_eq!(trial::verdict(&store, &root, &[], false), OK, "{:?}", root.subject_name());
+        }
+        assert_eq!(verdict(&trust, "server-rsa", &[]), UNKNOWN_ISSUER);
+        let both = trust.and(self::trust("root"));
+        assert_eq!(verdict(&both, "server-rsa", &[]), OK);
     }
-    Ok(found)
-}
 
-fn failed(stack: ErrorStack) -> Error {
-    queue::stack_error(ErrorKind::Config, &stack).with_option(OPTION)
-}
+    #[cfg(feature = "mozilla-roots")]
+    #[test]
+    fn mozilla_s_store_is_one_for_the_process() {
+        assert!(TrustStore::mozilla().store().unwrap().is(&TrustStore::mozilla().store().unwrap()));
+        let one = TrustStore::mozilla().and(trust("root"));
+        let two = trust("root").and(TrustStore::mozilla());
+        assert!(one.store().unwrap().is(&two.store().unwrap()));
+    }
 
-/// What the locks of this file protect is whole at every moment, so a panic under them spoils nothing.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    #[test]
+    fn the_debug_form_counts() {
+        let shown = format!("{:?}", trust("bundle").with_crl_pem_file(path("crl/root.crl.pem")).unwrap());
+        assert_eq!(shown, "TrustStore { mozilla: false, system: [], certificates: 3, crls: 1 }");
+    }
 }

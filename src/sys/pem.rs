@@ -18,7 +18,12 @@ use openssl_sys as ffi;
 use super::{decl, queue};
 
 /// The callback that knows no passphrase.
-unsafe extern "C" fn refuse(_buffer: *mut c_char, _size: c_int, _writing: c_int, _data: *mut c_void) -> c_int {
+unsafe extern "C" fn refuse(
+    _buffer: *mut c_char,
+    _size: c_int,
+    _writing: c_int,
+    _data: *mut c_void,
+) -> c_int {
     -1
 }
 
@@ -26,7 +31,8 @@ unsafe extern "C" fn refuse(_buffer: *mut c_char, _size: c_int, _writing: c_int,
 pub(crate) fn certificate(block: &[u8]) -> Result<X509, ErrorStack> {
     let source = Memory::new(block)?;
     // SAFETY: the BIO is alive; `refuse` takes no data; the result is a new certificate or null.
-    let read = unsafe { decl::PEM_read_bio_X509_AUX(source.0, ptr::null_mut(), Some(refuse), ptr::null_mut()) };
+    let read =
+        unsafe { decl::PEM_read_bio_X509_AUX(source.0, ptr::null_mut(), Some(refuse), ptr::null_mut()) };
     if read.is_null() {
         return Err(ErrorStack::get());
     }
@@ -38,7 +44,8 @@ pub(crate) fn certificate(block: &[u8]) -> Result<X509, ErrorStack> {
 pub(crate) fn crl(block: &[u8]) -> Result<X509Crl, ErrorStack> {
     let source = Memory::new(block)?;
     // SAFETY: the BIO is alive; `refuse` takes no data; the result is a new list or null.
-    let read = unsafe { ffi::PEM_read_bio_X509_CRL(source.0, ptr::null_mut(), Some(refuse), ptr::null_mut()) };
+    let read =
+        unsafe { ffi::PEM_read_bio_X509_CRL(source.0, ptr::null_mut(), Some(refuse), ptr::null_mut()) };
     if read.is_null() {
         return Err(ErrorStack::get());
     }
@@ -50,7 +57,8 @@ pub(crate) fn crl(block: &[u8]) -> Result<X509Crl, ErrorStack> {
 pub(crate) fn dh_parameters(text: &[u8]) -> Result<Dh<Params>, ErrorStack> {
     let source = Memory::new(text)?;
     // SAFETY: the BIO is alive; `refuse` takes no data; the result is a new DH or null.
-    let read = unsafe { ffi::PEM_read_bio_DHparams(source.0, ptr::null_mut(), Some(refuse), ptr::null_mut()) };
+    let read =
+        unsafe { ffi::PEM_read_bio_DHparams(source.0, ptr::null_mut(), Some(refuse), ptr::null_mut()) };
     if read.is_null() {
         return Err(ErrorStack::get());
     }

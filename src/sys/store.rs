@@ -154,7 +154,9 @@ impl Roots {
     fn index(&self) -> &[Root] {
         self.index.get_or_init(|| {
             let subjects = self.ders.iter().enumerate();
-            subjects.filter_map(|(place, der)| Some(Root::new(parse_name(subject_of(der)?)?, place))).collect()
+            subjects
+                .filter_map(|(place, der)| Some(Root::new(parse_name(subject_of(der)?)?, place)))
+                .collect()
         })
     }
 
