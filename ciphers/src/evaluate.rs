@@ -6,7 +6,7 @@ use crate::diagnostic::{ErrorKind, ParseError};
 use crate::generation::Generation;
 use crate::library::Library;
 use crate::order::{Action, Order};
-use crate::parse::{SuiteB, unknown};
+use crate::parse::{SuiteB, unknown, whole_word};
 use crate::scan::{DEFAULT, RawItem, SUITE_B, Sink, scan};
 use crate::suite::Suite;
 use crate::table::SUITES;
@@ -20,6 +20,14 @@ pub struct Selection {
 }
 
 impl Selection {
+    pub(crate) fn new(
+        suites: Vec<&'static Suite>,
+        security_level: Option<u8>,
+        suite_b: Option<SuiteB>,
+    ) -> Self {
+        Self { suites, security_level, suite_b }
+    }
+
     /// The suites in the order of preference; none of TLS 1.3, which has a list of its own.
     #[must_use]
     pub fn suites(&self) -> &[&'static Suite] {
@@ -96,18 +104,19 @@ impl Library {
 
     /// The error for a string that selects nothing.
     pub(crate) fn nothing_selected(&self, source: &str) -> ParseError {
-        struct FirstUnknown(Option<Range<usize>>);
-        impl Sink for FirstUnknown {
-            fn item(&mut self, _: Range<usize>, item: RawItem<'_>, _: Range<usize>) {
-                if let (None, RawItem::Rule { words, .. }) = (&self.0, item) {
-                    self.0 = words.iter().find(|word| word.entry.is_none()).map(|word| word.span.clone());
+        struct FirstUnknown<'a>(&'a str, Option<Range<usize>>);
+        impl Sink for FirstUnknown<'_> {
+            fn item(&mut self, _: Range<usize>, item: RawItem<'_>, skipped: Range<usize>) {
+                if let (None, RawItem::Rule { words, .. }) = (&self.1, item) {
+                    let unknown = words.iter().find(|word| word.entry.is_none());
+                    self.1 = unknown.map(|word| whole_word(self.0, &word.span, &skipped));
                 }
             }
         }
-        let mut first = FirstUnknown(None);
+        let mut first = FirstUnknown(source, None);
         // The string has been read to the end before, so this cannot fail.
         let _ = scan(source, self, &mut first);
-        let (span, message, help) = match first.0 {
+        let (span, message, help) = match first.1 {
             Some(span) => {
                 let word = &source[span.clone()];
                 let message = format!("the string selects no suite; {word:?} is not known");

@@ -348,11 +348,15 @@ impl Sink for Builder<'_> {
                         },
                     })
                     .collect();
-                self.warn_of(&span, &words, criteria);
+                self.warn_of(&span, &words, criteria, &skipped);
                 ItemKind::Rule { operator: Operator::of(action), words, effective: criteria.is_some() }
             }
         };
-        if !skipped.is_empty() && self.source[skipped.clone()].contains(|c: char| !":, ;".contains(c)) {
+        let told = self.warnings.last().is_some_and(|warning| warning.span().end == skipped.end);
+        if !skipped.is_empty()
+            && !told
+            && self.source[skipped.clone()].contains(|c: char| !":, ;".contains(c))
+        {
             let message = format!("libssl skips {:?}", &self.source[skipped.clone()]);
             let help = match kind {
                 ItemKind::SuiteB(_) => Some("a Suite B word stands for the whole string".into()),
@@ -365,17 +369,31 @@ impl Sink for Builder<'_> {
 }
 
 impl Builder<'_> {
-    fn warn_of(&mut self, span: &Range<usize>, words: &[Word], criteria: Option<Criteria>) {
+    fn warn_of(
+        &mut self,
+        span: &Range<usize>,
+        words: &[Word],
+        criteria: Option<Criteria>,
+        skipped: &Range<usize>,
+    ) {
         let Some(last) = words.last() else { return };
         if last.meaning == Meaning::Unknown {
-            let (message, help) = unknown(&last.text, self.library);
-            self.warnings.push(Warning::new(WarningKind::UnknownWord, last.span(), message, help));
+            let span = whole_word(self.source, &last.span, skipped);
+            let (message, help) = unknown(&self.source[span.clone()], self.library);
+            self.warnings.push(Warning::new(WarningKind::UnknownWord, span, message, help));
         } else if criteria.is_none() {
             let text = &self.source[words[0].span.start..last.span.end];
             let message = format!("no suite can be {text}: libssl ignores it");
             self.warnings.push(Warning::new(WarningKind::Contradiction, span.clone(), message, None));
         }
     }
+}
+
+/// An unknown word as a reader sees it: before 3.2 libssl ends a word at its first underscore.
+pub(crate) fn whole_word(source: &str, word: &Range<usize>, skipped: &Range<usize>) -> Range<usize> {
+    let whole = word.start..skipped.end;
+    let is_word = |c: char| c.is_ascii_alphanumeric() || "-._=".contains(c);
+    if skipped.start == word.end && source[whole.clone()].chars().all(is_word) { whole } else { word.clone() }
 }
 
 /// What to say about a word that a libssl does not know.
@@ -398,6 +416,10 @@ pub(crate) fn unknown(word: &str, library: &Library) -> (String, Option<String>)
         library.why_absent(&SUITES[usize::from(index)])
     } else if complete().is_some() {
         Some("this libssl has no such algorithm".into())
+    } else if let Some(suite) =
+        crate::by_name(word).filter(|suite| library.has(suite) && suite.openssl != word)
+    {
+        Some(format!("OpenSSL's name for it is {}", suite.openssl_name_in(library.generation())))
     } else if let Some(near) = nearest(word, library) {
         Some(format!("did you mean {near}?"))
     } else {

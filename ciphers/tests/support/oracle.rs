@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 
 use patina_ciphers::{Generation, Library, by_id};
@@ -36,37 +37,36 @@ pub(crate) struct Oracle {
 ///
 /// # Panics
 /// Without the variable when it cannot be compiled: a differential test that asks nobody must not pass.
-fn path() -> PathBuf {
-    if let Some(path) = std::env::var_os("PATINA_CIPHER_ORACLE") {
-        return path.into();
-    }
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let out = target.join(format!("cipher-oracle-{}", std::process::id()));
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../ci/oracle");
-    let output = Command::new("sh").arg(script).arg(&out).output().expect("sh runs");
-    assert!(
-        output.status.success(),
-        "ci/oracle cannot compile the oracle; set PATINA_CIPHER_ORACLE or install cc and libssl's headers\n{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    out
+fn path() -> &'static PathBuf {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| {
+        if let Some(path) = std::env::var_os("PATINA_CIPHER_ORACLE") {
+            return path.into();
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../ci/oracle");
+        let mut command = Command::new("sh");
+        command.arg(script).env("CARGO_TARGET_DIR", env!("CARGO_TARGET_TMPDIR"));
+        let output = command.output().expect("sh runs");
+        assert!(
+            output.status.success(),
+            "ci/oracle cannot compile the oracle; set PATINA_CIPHER_ORACLE or install cc and libssl's headers\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).expect("a path").trim_end().into()
+    })
 }
 
 impl Oracle {
     /// Starts it; with the legacy provider where asked for. `None` when that provider is not there.
     pub(crate) fn start(legacy: bool) -> Option<Self> {
         let path = path();
-        let mut command = Command::new(&path);
+        let mut command = Command::new(path);
         // No system-wide configuration: its cipher string and levels would be part of the answers.
         command.env("OPENSSL_CONF", "/dev/null").stdin(Stdio::piped()).stdout(Stdio::piped());
         if legacy {
             command.arg("legacy").stderr(Stdio::null());
         }
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        if std::env::var_os("PATINA_CIPHER_ORACLE").is_none() {
-            // The program runs already; its file is not needed any more.
-            let _ = std::fs::remove_file(&path);
-        }
         let stdin = child.stdin.take();
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut oracle = Self { child, stdin, stdout, generation: Generation::V3_0, version: 0 };
