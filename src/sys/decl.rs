@@ -70,7 +70,6 @@ unsafe extern "C" {
 }
 
 // --- stores, look-ups, PEM, sessions ---
-pub const SSL_CTRL_SET_VERIFY_CERT_STORE: c_int = 106;
 pub const X509_L_ADD_DIR: c_int = 2;
 pub const X509_LU_X509: c_int = 1;
 type LookupBySubject = unsafe extern "C" fn(*mut X509_LOOKUP, c_int, *const X509_NAME, *mut X509_OBJECT) -> c_int;

@@ -8,8 +8,10 @@ use std::sync::{Arc, OnceLock};
 
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContextBuilder, SslRef};
-use openssl::x509::store::{X509Store, X509StoreBuilder, X509StoreRef};
+use openssl::ssl::SslContextBuilder;
+#[cfg(test)]
+use openssl::x509::store::X509StoreRef;
+use openssl::x509::store::{X509Store, X509StoreBuilder};
 use openssl::x509::{X509, X509Crl, X509Name, X509NameRef};
 use openssl_sys as ffi;
 
@@ -57,21 +59,14 @@ impl SharedStore {
         unsafe { decl::SSL_CTX_set1_cert_store(context.as_ptr(), self.0.as_ptr()) };
     }
 
-    /// Lets one connection verify against this store instead of its context's: `SSL_set1_verify_cert_store`.
-    pub(crate) fn install_on_ssl(&self, ssl: &mut SslRef) -> Result<(), ErrorStack> {
-        // SAFETY: both are alive; with 1 as its number the command takes its own reference to the store.
-        let done = unsafe {
-            ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_SET_VERIFY_CERT_STORE, 1, self.0.as_ptr().cast())
-        };
-        if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
-    }
-
     /// The store as a type of the `openssl` crate.
+    #[cfg(test)]
     pub(crate) fn as_openssl(&self) -> &X509StoreRef {
         &self.0
     }
 
     /// Whether the two are references to one store.
+    #[cfg(test)]
     pub(crate) fn is(&self, other: &SharedStore) -> bool {
         self.0.as_ptr() == other.0.as_ptr()
     }
@@ -364,10 +359,21 @@ pub(crate) mod trial {
     unsafe extern "C" {
         fn X509_STORE_CTX_set_time(chain: *mut ffi::X509_STORE_CTX, flags: libc::c_ulong, time: libc::time_t);
         fn X509_STORE_CTX_set_flags(chain: *mut ffi::X509_STORE_CTX, flags: libc::c_ulong);
+        fn X509_STORE_CTX_set_trust(chain: *mut ffi::X509_STORE_CTX, trust: c_int) -> c_int;
     }
 
     /// The code of the verification: 0 for a good chain.
     pub(crate) fn verdict(store: &SharedStore, leaf: &X509, between: &[X509], crls: bool) -> c_int {
+        judge(store, leaf, between, crls, 0)
+    }
+
+    /// The code of a verification that asks whether the anchor is trusted for TLS servers.
+    pub(crate) fn verdict_for_servers(store: &SharedStore, leaf: &X509) -> c_int {
+        const X509_TRUST_SSL_SERVER: c_int = 3;
+        judge(store, leaf, &[], false, X509_TRUST_SSL_SERVER)
+    }
+
+    fn judge(store: &SharedStore, leaf: &X509, between: &[X509], crls: bool, trust: c_int) -> c_int {
         let mut chain = Stack::new().unwrap();
         for certificate in between {
             chain.push(certificate.clone()).unwrap();
@@ -378,6 +384,7 @@ pub(crate) mod trial {
             unsafe {
                 X509_STORE_CTX_set_time(context.as_ptr(), 0, NOW);
                 X509_STORE_CTX_set_flags(context.as_ptr(), if crls { CRL_CHECK_ALL } else { 0 });
+                X509_STORE_CTX_set_trust(context.as_ptr(), trust);
             }
             context.verify_cert()?;
             Ok(context.error().as_raw())
@@ -417,6 +424,37 @@ mod tests {
         assert!(verifies(&store, &between, &[]), "a second time out of the store");
         assert!(roots.index()[0].certificate.get().is_none(), "the other root was not parsed");
         assert!(roots.index()[1].certificate.get().is_some());
+    }
+
+    #[test]
+    fn threads_that_ask_at_once_all_find_the_root() {
+        let (root, between) = (read("root"), read("intermediate"));
+        for _ in 0..20 {
+            let store = SharedStore::new(&[], &[], &[lazy(&[&root])], &none()).unwrap();
+            std::thread::scope(|scope| {
+                let asked: Vec<_> = (0..8).map(|_| scope.spawn(|| verifies(&store, &between, &[]))).collect();
+                assert!(asked.into_iter().all(|thread| thread.join().unwrap()));
+            });
+        }
+    }
+
+    #[test]
+    fn a_root_with_the_subject_of_an_explicit_certificate_is_there_from_the_start() {
+        let store = SharedStore::new(&[read("root")], &[], &[lazy(&[&read("root")])], &none()).unwrap();
+        assert!(verifies(&store, &read("intermediate"), &[]));
+    }
+
+    #[test]
+    fn a_root_that_is_rejected_for_servers_stays_rejected() {
+        let mut der = read("root").to_der().unwrap();
+        // X509_CERT_AUX with serverAuth among the rejected uses, as `openssl x509 -addreject serverAuth` writes it.
+        der.extend([0x30, 0x0c, 0xa0, 0x0a, 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01]);
+        let certificate = parse_certificate(&der).unwrap();
+        assert_eq!(certificate.to_der().unwrap(), read("root").to_der().unwrap());
+        let set = Roots::new(vec![Cow::Owned(der)]);
+        let store = SharedStore::new(&[], &[], &[set], &none()).unwrap();
+        let rejected = 28;
+        assert_eq!(trial::verdict_for_servers(&store, &read("intermediate")), rejected);
     }
 
     #[test]
