@@ -23,6 +23,16 @@ pub const SSL_CB_ALERT: c_int = 0x4000;
 type CertificateCallback = unsafe extern "C" fn(*mut SSL, *mut c_void) -> c_int;
 type VerifyCallback = unsafe extern "C" fn(*mut X509_STORE_CTX, *mut c_void) -> c_int;
 type VerifyStepCallback = unsafe extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int;
+type PskServerCallback = unsafe extern "C" fn(*mut SSL, *const c_char, *mut c_uchar, c_uint) -> c_uint;
+type PskUseSessionCallback = unsafe extern "C" fn(
+    *mut SSL,
+    *const EVP_MD,
+    *mut *const c_uchar,
+    *mut size_t,
+    *mut *mut SSL_SESSION,
+) -> c_int;
+type PskFindSessionCallback =
+    unsafe extern "C" fn(*mut SSL, *const c_uchar, size_t, *mut *mut SSL_SESSION) -> c_int;
 type InfoCallback = unsafe extern "C" fn(*const SSL, c_int, c_int);
 type MessageCallback = unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, size_t, *mut SSL, *mut c_void);
 unsafe extern "C" {
@@ -49,6 +59,17 @@ unsafe extern "C" {
         raw_hash: *mut c_uchar,
     ) -> c_int;
     pub fn BIO_up_ref(bio: *mut BIO) -> c_int;
+    pub fn SSL_CTX_use_psk_identity_hint(ctx: *mut SSL_CTX, hint: *const c_char) -> c_int;
+    pub fn SSL_CTX_set_psk_use_session_callback(ctx: *mut SSL_CTX, cb: Option<PskUseSessionCallback>);
+    pub fn SSL_CTX_set_psk_find_session_callback(ctx: *mut SSL_CTX, cb: Option<PskFindSessionCallback>);
+    pub fn SSL_set_psk_find_session_callback(ssl: *mut SSL, cb: Option<PskFindSessionCallback>);
+    pub fn SSL_set_psk_server_callback(ssl: *mut SSL, cb: Option<PskServerCallback>);
+    pub fn SSL_get_pending_cipher(ssl: *const SSL) -> *const SSL_CIPHER;
+    pub fn SSL_CIPHER_find(ssl: *mut SSL, id: *const c_uchar) -> *const SSL_CIPHER;
+    pub fn SSL_SESSION_new() -> *mut SSL_SESSION;
+    pub fn SSL_SESSION_set1_master_key(session: *mut SSL_SESSION, key: *const c_uchar, len: size_t) -> c_int;
+    pub fn SSL_SESSION_set_cipher(session: *mut SSL_SESSION, cipher: *const SSL_CIPHER) -> c_int;
+    pub fn SSL_SESSION_set_protocol_version(session: *mut SSL_SESSION, version: c_int) -> c_int;
 }
 
 // --- x509, stores, keys ---
@@ -74,6 +95,7 @@ pub const X509_L_ADD_DIR: c_int = 2;
 pub const X509_LU_X509: c_int = 1;
 type LookupBySubject = unsafe extern "C" fn(*mut X509_LOOKUP, c_int, *const X509_NAME, *mut X509_OBJECT) -> c_int;
 type LookupFree = unsafe extern "C" fn(*mut X509_LOOKUP);
+// SAFETY: as in x509_vfy.h, pem.h, x509.h and ssl.h of 1.1.1 to 4.0, which differ in `const` alone.
 unsafe extern "C" {
     pub fn SSL_CTX_set1_cert_store(ctx: *mut SSL_CTX, store: *mut X509_STORE);
     pub fn X509_LOOKUP_meth_new(name: *const c_char) -> *mut X509_LOOKUP_METHOD;

@@ -356,6 +356,7 @@ pub(crate) mod trial {
 
     const CRL_CHECK_ALL: libc::c_ulong = 0x4 | 0x8;
 
+    // SAFETY: as in x509_vfy.h of 1.1.1 to 4.0.
     unsafe extern "C" {
         fn X509_STORE_CTX_set_time(chain: *mut ffi::X509_STORE_CTX, flags: libc::c_ulong, time: libc::time_t);
         fn X509_STORE_CTX_set_flags(chain: *mut ffi::X509_STORE_CTX, flags: libc::c_ulong);
