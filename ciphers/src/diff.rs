@@ -25,12 +25,29 @@ pub struct Diff {
 /// A suite that both lists have, and that another order put elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Move {
+    suite: &'static Suite,
+    from: usize,
+    to: usize,
+}
+
+impl Move {
     /// The suite.
-    pub suite: &'static Suite,
+    #[must_use]
+    pub fn suite(&self) -> &'static Suite {
+        self.suite
+    }
+
     /// Its place in the old list, from 0.
-    pub from: usize,
+    #[must_use]
+    pub fn from(&self) -> usize {
+        self.from
+    }
+
     /// Its place in the new list, from 0.
-    pub to: usize,
+    #[must_use]
+    pub fn to(&self) -> usize {
+        self.to
+    }
 }
 
 impl Diff {

@@ -287,9 +287,11 @@ impl fmt::Display for CipherString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, item) in self.items.iter().enumerate() {
             let text = item.to_string();
-            // At the very beginning DEFAULT and SUITEB... would mean something else than where they stood.
+            // At the very beginning DEFAULT, SUITEB... and PROFILE= would mean something else than where they stood.
             let plain = matches!(item.kind, ItemKind::Rule { .. });
-            if index > 0 || (plain && prefix_of(&text, Generation::V4_0).is_some()) {
+            if index > 0
+                || (plain && (prefix_of(&text, Generation::V4_0).is_some() || foreign(&text).is_err()))
+            {
                 f.write_str(":")?;
             }
             f.write_str(&text)?;

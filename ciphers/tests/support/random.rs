@@ -30,7 +30,29 @@ impl Random {
 }
 
 /// Words that some libssl knows or knew, or that look as if one should.
-const ODD_WORDS: &[&str] = &[
+pub(crate) const ODD_WORDS: &[&str] = &[
+    "kGOST",
+    "kGOST18",
+    "aGOST",
+    "aGOST01",
+    "aGOST12",
+    "GOST",
+    "GOST12",
+    "GOST94",
+    "GOST89MAC",
+    "FIPS",
+    "SSLv3",
+    "CBC",
+    "kSRP",
+    "aSRP",
+    "SEED",
+    "IDEA",
+    "RC2",
+    "RC4",
+    "3DES",
+    "CAMELLIA",
+    "kgost",
+    "fips",
     "DEFAULT",
     "SUITEB128",
     "SUITEB192",
