@@ -6,10 +6,11 @@ use crate::diagnostic::{ErrorKind, ParseError};
 use crate::generation::Generation;
 use crate::library::Library;
 use crate::order::{Action, Order};
-use crate::parse::{SuiteB, unknown, whole_word};
+use crate::parse::SuiteB;
 use crate::scan::{DEFAULT, RawItem, SUITE_B, Sink, scan};
 use crate::suite::Suite;
 use crate::table::SUITES;
+use crate::warn::{unknown, whole_word};
 
 /// What a string selects in one libssl.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -85,6 +85,7 @@ mod suite;
 mod table;
 mod tls13;
 mod vocabulary;
+mod warn;
 
 pub use diagnostic::{ErrorKind, ParseError, Warning, WarningKind};
 pub use diff::{Diff, Move};

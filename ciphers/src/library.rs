@@ -97,7 +97,7 @@ impl Library {
     /// The running libssl, found out by asking it.
     ///
     /// `ask` gives a fresh `SSL_CTX` a cipher string and answers with the OpenSSL names of its list below TLS 1.3, or `None`
-    /// where libssl refuses. It is called some seventy times. Nothing is assumed but the generation.
+    /// where libssl refuses. It is called some forty times. Nothing is assumed but the generation.
     ///
     /// ```no_run
     /// # fn ask_libssl(_: &str) -> Option<Vec<String>> { None }

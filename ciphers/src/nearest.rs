@@ -1,50 +1,76 @@
 //! The known word that is most like an unknown one.
 
 use crate::library::Library;
-use crate::vocabulary::ALIASES;
+use crate::table::SUITES;
+use crate::vocabulary::{ALIASES, libssl_standard_name};
 
 /// The nearest word that this libssl knows, when one is near.
 pub(crate) fn nearest(word: &str, library: &Library) -> Option<&'static str> {
-    let known = |name: &&'static str| library.lookup(name).is_some();
-    let aliases = ALIASES.iter().map(|alias| alias.name).filter(known);
     let generation = library.generation();
-    let names =
-        library.suites().filter(|suite| !suite.is_tls13()).map(|suite| suite.openssl_name_in(generation));
-    let standard = library
-        .suites()
-        .filter_map(|suite| crate::vocabulary::libssl_standard_name(suite, generation))
-        .filter(|_| word.contains('_'));
-    pick(word, aliases.chain(names).chain(standard))
+    let suites = || SUITES.iter().filter(|suite| !suite.is_tls13());
+    let standard =
+        suites().filter(|_| word.contains('_')).filter_map(|suite| libssl_standard_name(suite, generation));
+    let candidates = ALIASES
+        .iter()
+        .map(|alias| alias.name)
+        .chain(suites().map(|suite| suite.openssl_name_in(generation)))
+        .chain(standard);
+    closest(word, candidates, |name| library.lookup(name).is_some())
 }
 
 /// The candidate with the fewest changes, the first of equals; none where a third of the word would change.
 pub(crate) fn pick(word: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    let word = word.to_ascii_lowercase();
+    closest(word, candidates, |_| true)
+}
+
+fn closest(
+    word: &str,
+    candidates: impl Iterator<Item = &'static str>,
+    counts: impl Fn(&str) -> bool,
+) -> Option<&'static str> {
     if word.is_empty() || word.len() > 64 {
         return None;
     }
-    let limit = (word.len() / 3).clamp(1, 4);
-    candidates
-        .filter(|candidate| candidate.len().abs_diff(word.len()) <= limit)
-        .map(|candidate| (distance(word.as_bytes(), candidate.to_ascii_lowercase().as_bytes()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let mut row = Vec::with_capacity(64);
+    let mut best = None;
+    // Each candidate must beat the best so far, so that most are given up after a few letters.
+    let mut limit = (word.len() / 3).clamp(1, 4);
+    for candidate in candidates {
+        let found = distance(word.as_bytes(), candidate.as_bytes(), limit, &mut row);
+        if let Some(found) = found.filter(|_| counts(candidate)) {
+            best = Some(candidate);
+            if found == 0 {
+                break;
+            }
+            limit = found - 1;
+        }
+    }
+    best
 }
 
-/// Insertions, deletions and replacements between two words (Levenshtein).
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
+/// Insertions, deletions and replacements between two words (Levenshtein), if there are no more than `limit`; upper and
+/// lower case are alike.
+fn distance(a: &[u8], b: &[u8], limit: usize, row: &mut Vec<usize>) -> Option<usize> {
+    if a.len().abs_diff(b.len()) > limit {
+        return None;
+    }
+    row.clear();
+    row.extend(0..=b.len());
     for (i, x) in a.iter().enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
+        let mut least = row[0];
         for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
+            let replaced = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
             diagonal = row[j + 1];
             row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+            least = least.min(row[j + 1]);
+        }
+        if least > limit {
+            return None;
         }
     }
-    row[b.len()]
+    Some(row[b.len()]).filter(|distance| *distance <= limit)
 }
 
 #[cfg(test)]
@@ -65,7 +91,11 @@ mod tests {
 
     #[test]
     fn distance_counts_single_changes() {
-        assert_eq!(distance(b"kitten", b"sitting"), 3);
-        assert_eq!(distance(b"", b"abc"), 3);
+        let distance =
+            |a: &str, b: &str, limit| super::distance(a.as_bytes(), b.as_bytes(), limit, &mut Vec::new());
+        assert_eq!(distance("kitten", "sitting", 4), Some(3));
+        assert_eq!(distance("kitten", "SITTING", 3), Some(3));
+        assert_eq!(distance("kitten", "sitting", 2), None);
+        assert_eq!(distance("", "abc", 3), Some(3));
     }
 }

@@ -3,17 +3,18 @@
 use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::OnceLock;
 
-use crate::diagnostic::{ErrorKind, ParseError, Warning, WarningKind};
+use crate::diagnostic::{ErrorKind, ParseError, Warning};
 use crate::evaluate::Selection;
 use crate::generation::Generation;
 use crate::library::Library;
-use crate::nearest::nearest;
 use crate::order::Action;
-use crate::scan::{RawItem, SUITE_B, Sink, prefix_of, scan};
+use crate::scan::{RawItem, RawWord, SUITE_B, Sink, prefix_of, scan};
 use crate::suite::Suite;
 use crate::table::SUITES;
-use crate::vocabulary::{Criteria, Entry};
+use crate::vocabulary::Entry;
+use crate::warn::warnings;
 
 /// A parsed cipher string.
 ///
@@ -32,12 +33,23 @@ use crate::vocabulary::{Criteria, Entry};
 /// assert_eq!(string.warnings()[0].message(), "unknown word \"HIHGEST\" is ignored");
 /// # Ok::<(), patina_ciphers::ParseError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct CipherString {
     source: String,
     items: Vec<Item>,
-    warnings: Vec<Warning>,
+    library: Library,
+    /// Worked out when somebody asks: looking for the nearest word takes longer than all the rest.
+    warnings: OnceLock<Vec<Warning>>,
 }
+
+/// Two are equal when their texts are and mean the same items.
+impl PartialEq for CipherString {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source && self.items == other.items
+    }
+}
+
+impl Eq for CipherString {}
 
 /// One item of a string.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -241,9 +253,10 @@ impl CipherString {
     /// As for [`CipherString::parse`].
     pub fn parse_for(source: &str, library: &Library) -> Result<Self, ParseError> {
         foreign(source)?;
-        let mut builder = Builder { source, library, items: Vec::new(), warnings: Vec::new() };
+        let mut builder = Builder { source, items: Vec::new() };
         scan(source, library, &mut builder)?;
-        Ok(Self { source: source.to_owned(), items: builder.items, warnings: builder.warnings })
+        let warnings = OnceLock::new();
+        Ok(Self { source: source.to_owned(), items: builder.items, library: library.clone(), warnings })
     }
 
     /// The text that was parsed.
@@ -261,7 +274,7 @@ impl CipherString {
     /// What libssl lets pass in silence: unknown words, contradictions, text that is skipped.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
-        &self.warnings
+        self.warnings.get_or_init(|| warnings(&self.source, &self.library))
     }
 
     /// The level of the last `@SECLEVEL=n`, which is the one that counts.
@@ -322,110 +335,33 @@ fn foreign(source: &str) -> Result<(), ParseError> {
     Ok(())
 }
 
-/// Builds the tree and the warnings.
+/// Builds the tree.
 struct Builder<'a> {
     source: &'a str,
-    library: &'a Library,
     items: Vec<Item>,
-    warnings: Vec<Warning>,
 }
 
 impl Sink for Builder<'_> {
-    fn item(&mut self, span: Range<usize>, item: RawItem<'_>, skipped: Range<usize>) {
+    fn item(&mut self, span: Range<usize>, item: RawItem<'_>, _: Range<usize>) {
         let kind = match item {
             RawItem::Default => ItemKind::Default,
             RawItem::SuiteB(index) => ItemKind::SuiteB(SuiteB::by_index(index)),
             RawItem::Strength => ItemKind::Strength,
             RawItem::SecurityLevel(level) => ItemKind::SecurityLevel(level),
             RawItem::Rule { action, words, criteria } => {
-                let words: Vec<Word> = words
-                    .iter()
-                    .map(|word| Word {
-                        text: self.source[word.span.clone()].to_owned(),
-                        span: word.span.clone(),
-                        meaning: match word.entry {
-                            Some(Entry::Suite(index)) => Meaning::Suite(&SUITES[usize::from(index)]),
-                            Some(Entry::Alias(_)) => Meaning::Group,
-                            None => Meaning::Unknown,
-                        },
-                    })
-                    .collect();
-                self.warn_of(&span, &words, criteria, &skipped);
+                let word = |raw: &RawWord| Word {
+                    text: self.source[raw.span.clone()].to_owned(),
+                    span: raw.span.clone(),
+                    meaning: match raw.entry {
+                        Some(Entry::Suite(index)) => Meaning::Suite(&SUITES[usize::from(index)]),
+                        Some(Entry::Alias(_)) => Meaning::Group,
+                        None => Meaning::Unknown,
+                    },
+                };
+                let words = words.iter().map(word).collect();
                 ItemKind::Rule { operator: Operator::of(action), words, effective: criteria.is_some() }
             }
         };
-        let told = self.warnings.last().is_some_and(|warning| warning.span().end == skipped.end);
-        if !skipped.is_empty()
-            && !told
-            && self.source[skipped.clone()].contains(|c: char| !":, ;".contains(c))
-        {
-            let message = format!("libssl skips {:?}", &self.source[skipped.clone()]);
-            let help = match kind {
-                ItemKind::SuiteB(_) => Some("a Suite B word stands for the whole string".into()),
-                _ => None,
-            };
-            self.warnings.push(Warning::new(WarningKind::Skipped, skipped, message, help));
-        }
         self.items.push(Item { span, kind });
     }
-}
-
-impl Builder<'_> {
-    fn warn_of(
-        &mut self,
-        span: &Range<usize>,
-        words: &[Word],
-        criteria: Option<Criteria>,
-        skipped: &Range<usize>,
-    ) {
-        let Some(last) = words.last() else { return };
-        if last.meaning == Meaning::Unknown {
-            let span = whole_word(self.source, &last.span, skipped);
-            let (message, help) = unknown(&self.source[span.clone()], self.library);
-            self.warnings.push(Warning::new(WarningKind::UnknownWord, span, message, help));
-        } else if criteria.is_none() {
-            let text = &self.source[words[0].span.start..last.span.end];
-            let message = format!("no suite can be {text}: libssl ignores it");
-            self.warnings.push(Warning::new(WarningKind::Contradiction, span.clone(), message, None));
-        }
-    }
-}
-
-/// An unknown word as a reader sees it: before 3.2 libssl ends a word at its first underscore.
-pub(crate) fn whole_word(source: &str, word: &Range<usize>, skipped: &Range<usize>) -> Range<usize> {
-    let whole = word.start..skipped.end;
-    let is_word = |c: char| c.is_ascii_alphanumeric() || "-._=".contains(c);
-    if skipped.start == word.end && source[whole.clone()].chars().all(is_word) { whole } else { word.clone() }
-}
-
-/// What to say about a word that a libssl does not know.
-pub(crate) fn unknown(word: &str, library: &Library) -> (String, Option<String>) {
-    let message = format!("unknown word {word:?} is ignored");
-    let elsewhere = || {
-        Generation::ALL
-            .into_iter()
-            .filter(|generation| *generation != library.generation())
-            .find(|generation| Library::complete(*generation).lookup(word).is_some())
-    };
-    let complete = || Library::complete(library.generation()).lookup(word);
-    let help = if crate::by_name(word).is_some_and(Suite::is_tls13) {
-        Some("a suite of TLS 1.3 goes into the list of TLS 1.3 suites".into())
-    } else if word == "DEFAULT" {
-        Some("DEFAULT counts at the very beginning only".into())
-    } else if SUITE_B.iter().any(|(name, _)| *name == word) {
-        Some(format!("{word} counts at the very beginning only"))
-    } else if let Some((Entry::Suite(index), _)) = complete() {
-        library.why_absent(&SUITES[usize::from(index)])
-    } else if complete().is_some() {
-        Some("this libssl has no such algorithm".into())
-    } else if let Some(suite) =
-        crate::by_name(word).filter(|suite| library.has(suite) && suite.openssl != word)
-    {
-        Some(format!("OpenSSL's name for it is {}", suite.openssl_name_in(library.generation())))
-    } else if let Some(near) = nearest(word, library) {
-        Some(format!("did you mean {near}?"))
-    } else {
-        elsewhere().map(|generation| format!("libssl {generation} knows it"))
-    };
-    (message, help)
 }

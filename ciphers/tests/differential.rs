@@ -110,6 +110,9 @@ fn random_strings_give_the_same_lists_and_the_same_refusals() {
     for legacy in [false, true] {
         // Without a legacy provider on the machine there is no second build to compare; 1.1.1 has no providers.
         let Some(mut oracle) = Oracle::start(legacy) else { continue };
+        if legacy && oracle.generation == Generation::V1_1_1 {
+            continue;
+        }
         let library = oracle.library();
         let count = if legacy { count() / 4 } else { count() };
         let refused = compare(&mut oracle, &library, number("PATINA_CIPHER_SEED", 1), count);
