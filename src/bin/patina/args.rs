@@ -1,0 +1,288 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::args_shared::{SharedArgs, YesNo};
+
+static VERSION: LazyLock<String> =
+    LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), openssl::version::version()));
+
+/// Options that other versions of this program have.
+const ELSEWHERE: [&str; 14] = [
+    "--early-data",
+    "--key-update",
+    "--npn",
+    "--ocsp-response",
+    "--options",
+    "--psk",
+    "--psk-file",
+    "--psk-identity-hint",
+    "--renegotiate",
+    "--request-ocsp",
+    "--session-store",
+    "--starttls",
+    "--ticket-keys",
+    "probe",
+];
+
+/// TLS servers, clients and cipher strings over the system's libssl.
+#[derive(Debug, Parser)]
+#[command(name = "patina", about, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Trace what the program does on stderr; twice for more. PATINA_LOG holds a filter, such as "patina=debug"
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve TLS connections: echo, a page about the connection, a source or a sink of bytes
+    Serve(Box<ServeArgs>),
+    /// Open a TLS connection: stdin goes to the peer, what the peer sends to stdout
+    Connect(Box<ConnectArgs>),
+    /// List the suites that a cipher string selects, in their order
+    Ciphers(CiphersArgs),
+}
+
+/// What is done with the connections of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mode {
+    /// Send everything back
+    Echo,
+    /// Send each line back reversed
+    Rev,
+    /// Answer any HTTP request with the connection's facts, as a page or as JSON
+    Http,
+    /// Read and count
+    Sink,
+    /// Send as fast as the client reads
+    Source,
+    /// Join one connection to stdin and stdout, then end
+    Stdio,
+}
+
+/// What happens when no application protocol is common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Mismatch {
+    /// The handshake fails with no_application_protocol
+    Alert,
+    /// The handshake goes on without a protocol
+    Ignore,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// Where to listen; port 0 lets the system choose, a port alone is one of 127.0.0.1
+    #[arg(value_name = "ADDR:PORT", default_value = "127.0.0.1:0")]
+    pub(crate) address: String,
+    /// What is done with the connections
+    #[arg(long, value_enum, default_value_t = Mode::Echo)]
+    pub(crate) mode: Mode,
+    /// End after N connections; handshakes that fail count, too [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// How many connections are served at a time; more wait [default: no limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_connections: Option<u32>,
+    /// Threads that serve [default: one for each CPU]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    /// Ask clients for a certificate
+    #[arg(long, help_heading = "Clients")]
+    pub(crate) request_cert: bool,
+    /// Whether clients without a good certificate are refused [default: yes, once there is --request-cert]
+    #[arg(long, value_name = "yes|no", hide_possible_values = true, help_heading = "Clients")]
+    pub(crate) reject_unauthorized: Option<YesNo>,
+
+    /// Whether the server's order of cipher suites counts
+    #[arg(long, value_name = "yes|no", default_value = "yes", hide_possible_values = true, help_heading = "Protocol")]
+    pub(crate) honor_cipher_order: YesNo,
+    /// Diffie-Hellman parameters of DHE suites: auto, or a file (PEM) [default: none, and so no DHE before TLS 1.3]
+    #[arg(long, value_name = "auto|FILE", help_heading = "Protocol")]
+    pub(crate) dhparam: Option<String>,
+    /// What happens when a client offers none of the --alpn protocols [default: alert]
+    #[arg(long, value_name = "alert|ignore", hide_possible_values = true, help_heading = "Protocol")]
+    pub(crate) alpn_mismatch: Option<Mismatch>,
+    /// Another identity for clients that ask for HOST, which may have wildcards; repeats, the latest match wins
+    #[arg(long, value_name = "HOST=CERT,KEY", help_heading = "Identity")]
+    pub(crate) context: Vec<String>,
+
+    /// Give out no session tickets
+    #[arg(long, help_heading = "Sessions")]
+    pub(crate) no_tickets: bool,
+    /// Within which context sessions can be resumed, 1 to 32 bytes [default: made from what clients must prove]
+    #[arg(long, value_name = "TEXT", help_heading = "Sessions")]
+    pub(crate) session_id_context: Option<String>,
+    /// How often a client may renegotiate within the window; 0 is --no-renegotiation
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Sessions")]
+    pub(crate) reneg_limit: u32,
+    /// The window of --reneg-limit, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, help_heading = "Sessions")]
+    pub(crate) reneg_window: u64,
+    /// Refuse every renegotiation
+    #[arg(long, help_heading = "Sessions")]
+    pub(crate) no_renegotiation: bool,
+
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectArgs {
+    /// The server; an IPv6 address stands in brackets
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) target: String,
+    /// Name to ask for (SNI), which the certificate must be for [default: HOST, unless it is an IP address]
+    #[arg(long, value_name = "NAME", conflicts_with = "no_servername")]
+    pub(crate) servername: Option<String>,
+    /// Ask for no name
+    #[arg(long)]
+    pub(crate) no_servername: bool,
+    /// Name that the certificate must be for [default: --servername, or HOST]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) verify_name: Option<String>,
+    /// Report a server that cannot be verified, and go on: anybody on the way can read and change what is sent
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Smallest Diffie-Hellman parameters of the server, in bits
+    #[arg(long, value_name = "BITS", default_value_t = 1024)]
+    pub(crate) min_dh_size: u32,
+
+    /// Send TEXT as it is, instead of stdin
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) send: Option<String>,
+    /// Close after the handshake and its post-handshake messages (and --send), without reading stdin
+    #[arg(long)]
+    pub(crate) quit: bool,
+
+    /// Session to resume, as DER or PEM [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Sessions")]
+    pub(crate) session_in: Option<PathBuf>,
+    /// Where to write the session, as PEM, or as DER if the name ends in .der [default: nowhere]
+    #[arg(long, value_name = "FILE", help_heading = "Sessions")]
+    pub(crate) session_out: Option<PathBuf>,
+    /// Connect N times more, each time resuming the session; the last connection gets stdin
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sessions")]
+    pub(crate) reconnect: u32,
+
+    #[command(flatten)]
+    pub(crate) shared: SharedArgs,
+}
+
+/// How cipher suites are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Columns
+    Table,
+    /// One OpenSSL name a line
+    Names,
+    /// One object a line
+    Json,
+}
+
+/// Who evaluates a cipher string.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Evaluator {
+    /// The crate patina-ciphers, in Rust
+    Pure,
+    /// The libssl that this program uses
+    Libssl,
+    /// Both: exit 1 where they differ
+    Both,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CiphersArgs {
+    /// A string in OpenSSL's cipher-string language; names of TLS 1.3 suites may be mixed in [default: libssl's DEFAULT]
+    #[arg(value_name = "STRING")]
+    pub(crate) string: Option<String>,
+    /// How the suites are listed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Who evaluates the string
+    #[arg(long, value_enum, default_value_t = Evaluator::Libssl)]
+    pub(crate) evaluator: Evaluator,
+    /// Same as --format json
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) json: bool,
+}
+
+/// What is to be done instead of a command.
+pub(crate) enum Instead {
+    /// Text for stdout: help or the version.
+    Print(String),
+    /// One line on what is wrong.
+    Refuse(String),
+}
+
+/// Reads the command line.
+pub(crate) fn parse() -> Result<Cli, Instead> {
+    let command = Cli::command().version(VERSION.as_str());
+    let matches = command.try_get_matches().map_err(|error| instead(&error))?;
+    Cli::from_arg_matches(&matches).map_err(|error| instead(&error))
+}
+
+fn instead(error: &clap::Error) -> Instead {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Instead::Print(error.render().to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            Instead::Refuse("no command; there are serve, connect and ciphers, see patina --help".to_owned())
+        }
+        ErrorKind::UnknownArgument => {
+            let name = context(ContextKind::InvalidArg).unwrap_or("an argument");
+            let flag = name.split('=').next().unwrap_or(name);
+            if ELSEWHERE.contains(&flag) {
+                return Instead::Refuse(format!("{flag} is not available in this version"));
+            }
+            let near = context(ContextKind::SuggestedArg).map(|near| format!("; did you mean {near}?"));
+            Instead::Refuse(format!("{name} is unknown{}", near.unwrap_or_default()))
+        }
+        ErrorKind::InvalidSubcommand => {
+            let name = context(ContextKind::InvalidSubcommand).unwrap_or_default();
+            match ELSEWHERE.contains(&name) {
+                true => Instead::Refuse(format!("{name} is not available in this version")),
+                false => Instead::Refuse(format!("{name} is no command; there are serve, connect and ciphers")),
+            }
+        }
+        _ => Instead::Refuse(one_line(&error.render().to_string())),
+    }
+}
+
+/// The first paragraph of clap's text.
+fn one_line(text: &str) -> String {
+    let text = text.strip_prefix("error: ").unwrap_or(text);
+    let end = ["\n\nUsage", "\n\nFor more", "\n\n  tip"].iter().filter_map(|mark| text.find(mark)).min();
+    let lines = text[..end.unwrap_or(text.len())].lines().map(str::trim);
+    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_is_both_here_and_elsewhere() {
+        for command in Cli::command().get_subcommands() {
+            for argument in command.get_arguments().filter_map(|argument| argument.get_long()) {
+                assert!(!ELSEWHERE.contains(&format!("--{argument}").as_str()), "{argument}");
+            }
+            assert!(!ELSEWHERE.contains(&command.get_name()));
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! `patina connect`: a TLS client between stdin and stdout.
+
+use std::fs;
+use std::io::Write;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use patina_tls::{ConnectOptions, Session, TlsConnector};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use crate::args::ConnectArgs;
+use crate::facts::Facts;
+use crate::failure::{Failure, Report};
+use crate::output::{Counts, Output, Place};
+use crate::pump::{Input, Pump, Received, Until};
+use crate::settings;
+
+/// The line before and after the base64 text of a session: those of `openssl sess_id`.
+const PEM_BEGIN: &str = "-----BEGIN SSL SESSION PARAMETERS-----";
+const PEM_END: &str = "-----END SSL SESSION PARAMETERS-----";
+
+pub(crate) async fn run(args: &ConnectArgs) -> Result<(), Failure> {
+    let output = Arc::new(Output::new(args.shared.json, Place::Stderr));
+    let outcome = connect(args, &output).await;
+    if let (Err(Failure::Connection(report)), true) = (&outcome, output.is_json()) {
+        output.error(None, report);
+    }
+    outcome
+}
+
+async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure> {
+    let (host, port) = split_target(&args.target)?;
+    let config = settings::client(args, output)?;
+    let mut session = args.session_in.as_deref().map(read_session).transpose()?;
+    let mut options = ConnectOptions::new(host);
+    if let Some(name) = &args.servername {
+        if name.parse::<IpAddr>().is_ok() {
+            return Err(Failure::Usage(format!("--servername: {name} is an IP address; SNI is for names (RFC 6066)")));
+        }
+        options = options.server_name(name);
+    }
+    if args.no_servername {
+        options = options.without_server_name();
+    }
+    if let Some(name) = &args.verify_name {
+        options = options.verify_name(name);
+    }
+    for warning in config.warnings() {
+        output.note(warning);
+    }
+    let connector = TlsConnector::new(config);
+    let time = Duration::from_millis(args.shared.handshake_timeout);
+    let mut stdin = Some(tokio::io::stdin());
+    for left in (0..=args.reconnect).rev() {
+        let tcp = dial(host, port, time).await?;
+        let peer = tcp.peer_addr()?;
+        tracing::info!(%peer, "connected");
+        let options = match &session {
+            Some(session) => options.clone().session(session.clone()),
+            None => options.clone(),
+        };
+        let mut tls = connector.connect(options, tcp).await?;
+        let facts = Facts::of(&tls.negotiated(), peer, &args.shared.export);
+        output.secure(&facts.map_err(|error| Failure::option("--export", &error))?);
+
+        let bytes = || args.send.clone().unwrap_or_default().into_bytes();
+        let (input, until) = match (left, args.quit, &args.send) {
+            (0, true, _) => (Input::Bytes(bytes()), Until::Sent),
+            (0, false, Some(_)) => (Input::Bytes(bytes()), Until::PeerCloses),
+            (0, false, None) => {
+                let stdin = stdin.take().map_or_else(|| Input::Bytes(Vec::new()), Input::Stdin);
+                (stdin, Until::PeerCloses)
+            }
+            _ => (Input::Bytes(Vec::new()), Until::Sent),
+        };
+        let received = if output.is_json() { Received::Count } else { Received::Print };
+        let mut pump = Pump::new(&mut tls, output, input, session.take());
+        let outcome = pump.run(received, until).await;
+        let counts = pump.counts;
+        session = pump.into_session();
+        if outcome.is_ok() {
+            report_closed(output, &tls, peer, counts);
+        }
+        outcome?;
+    }
+    match (&args.session_out, session) {
+        (None, _) => Ok(()),
+        (Some(file), Some(session)) => write_session(file, &session),
+        (Some(file), None) => {
+            let text = format!("--session-out: {}: the server gave no session that can be resumed", file.display());
+            Err(Failure::Other(text))
+        }
+    }
+}
+
+fn report_closed(
+    output: &Output,
+    tls: &patina_tls::TlsStream<TcpStream>,
+    peer: std::net::SocketAddr,
+    counts: Counts,
+) {
+    output.closed(peer, counts, tls.is_closed_by_peer());
+}
+
+/// `HOST:PORT`, `[V6]:PORT`.
+fn split_target(target: &str) -> Result<(&str, u16), Failure> {
+    let refuse = |why: &str| Failure::Usage(format!("HOST:PORT: {target:?} {why}"));
+    let (host, port) = target.rsplit_once(':').ok_or_else(|| refuse("has no port"))?;
+    let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| refuse("has no port of 1 to 65535"))?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match bare {
+        None if host.contains(':') => Err(refuse("is ambiguous: put the IPv6 address in brackets")),
+        None if host.is_empty() => Err(refuse("has no host")),
+        _ => Ok((bare.unwrap_or(host), port)),
+    }
+}
+
+async fn dial(host: &str, port: u16, time: Duration) -> Result<TcpStream, Failure> {
+    let doing = format!("connecting to {host}:{port}");
+    let report = |code: &str, reason: String| Report { code: code.to_owned(), reason, alert: None }.doing(&doing);
+    let addresses: Vec<_> = match lookup_host((host, port)).await {
+        Ok(found) => found.collect(),
+        Err(error) => return Err(report("ENOTFOUND", error.to_string()).into()),
+    };
+    match timeout(time, TcpStream::connect(addresses.as_slice())).await {
+        Ok(Ok(tcp)) => {
+            // Handshake messages are small and each is waited for.
+            let _ = tcp.set_nodelay(true);
+            Ok(tcp)
+        }
+        Ok(Err(error)) => Err(Report::of_io(&error).doing(&doing).into()),
+        Err(_) => Err(report("ETIMEDOUT", format!("no answer within {time:?}")).into()),
+    }
+}
+
+fn read_session(file: &Path) -> Result<Session, Failure> {
+    let refuse = |why: &str| Failure::Usage(format!("--session-in: {}: {why}", file.display()));
+    let bytes = fs::read(file).map_err(|error| refuse(&error.to_string()))?;
+    let der = match std::str::from_utf8(&bytes).ok().filter(|text| text.contains(PEM_BEGIN)) {
+        Some(text) => {
+            let body = text.split_once(PEM_BEGIN).and_then(|(_, rest)| rest.split_once(PEM_END));
+            let (body, _) = body.ok_or_else(|| refuse("the PEM block does not end"))?;
+            let body: String = body.split_ascii_whitespace().collect();
+            openssl::base64::decode_block(&body).map_err(|_| refuse("the PEM block is no base64"))?
+        }
+        None => bytes,
+    };
+    Session::from_der(der).map_err(|error| refuse(error.message()))
+}
+
+/// Writes a session, which has keys in it, for its owner alone.
+fn write_session(file: &Path, session: &Session) -> Result<(), Failure> {
+    let failed = |why: &dyn std::fmt::Display| Failure::Other(format!("--session-out: {}: {why}", file.display()));
+    let der = session.to_der().map_err(|error| failed(&error.message()))?;
+    let bytes = match file.extension().is_some_and(|extension| extension == "der") {
+        true => der,
+        false => {
+            let body = openssl::base64::encode_block(&der);
+            let lines: Vec<_> = body.as_bytes().chunks(64).map(String::from_utf8_lossy).collect();
+            format!("{PEM_BEGIN}\n{}\n{PEM_END}\n", lines.join("\n")).into_bytes()
+        }
+    };
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file).and_then(|mut file| file.write_all(&bytes)).map_err(|error| failed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_has_a_host_and_a_port() {
+        assert_eq!(split_target("example.com:443").unwrap(), ("example.com", 443));
+        assert_eq!(split_target("[::1]:8443").unwrap(), ("::1", 8443));
+        for bad in ["", "example.com", "example.com:", ":443", "a:0", "a:65536", "::1:443", "a:b"] {
+            assert!(split_target(bad).is_err(), "{bad}");
+        }
+    }
+}

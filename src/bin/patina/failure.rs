@@ -1,0 +1,159 @@
+//! Why the program ends with an error, and with which exit code.
+
+use std::io;
+
+use patina_tls::{Error, ErrorKind};
+use serde_json::{Value, json};
+
+/// What went wrong.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Wrong use: exit code 2.
+    Usage(String),
+    /// A handshake or a connection: exit code 1.
+    Connection(Report),
+    /// Something else: exit code 1.
+    Other(String),
+}
+
+/// A failed handshake or connection, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Report {
+    pub(crate) code: String,
+    pub(crate) reason: String,
+    pub(crate) alert: Option<(u8, String)>,
+}
+
+impl Failure {
+    /// An option that cannot be used, under the name that it has on the command line.
+    pub(crate) fn option(flag: &str, error: &Error) -> Failure {
+        let file = error.file().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+        let code = match error.code() {
+            "ERR_INVALID_ARG_VALUE" => String::new(),
+            code => format!(" ({code})"),
+        };
+        Failure::Usage(format!("{flag}: {file}{}{code}", error.message()))
+    }
+
+    /// An option that the library refused when it applied all of them.
+    pub(crate) fn build(error: &Error) -> Failure {
+        Failure::option(error.option().map_or("configuration", flag), error)
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Connection(_) | Failure::Other(_) => 1,
+        }
+    }
+
+    /// The line for stderr.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Failure::Usage(text) | Failure::Other(text) => text.clone(),
+            Failure::Connection(report) => report.line(),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        match error.kind() {
+            ErrorKind::Config => Failure::build(&error),
+            _ => Failure::Connection(Report::of(&error)),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Connection(Report::of_io(&error))
+    }
+}
+
+impl Report {
+    pub(crate) fn of(error: &Error) -> Report {
+        Report {
+            code: error.code().to_owned(),
+            reason: error.message().to_owned(),
+            alert: error.alert().map(|alert| (alert.code(), alert.to_string())),
+        }
+    }
+
+    pub(crate) fn of_io(error: &io::Error) -> Report {
+        match Error::from_io(error) {
+            Some(error) => Report::of(error),
+            None => Report { code: errno(error).to_owned(), reason: error.to_string(), alert: None },
+        }
+    }
+
+    /// Puts what was being done in front of the reason.
+    pub(crate) fn doing(mut self, doing: &str) -> Report {
+        self.reason = format!("{doing}: {}", self.reason);
+        self
+    }
+
+    pub(crate) fn line(&self) -> String {
+        let alert = match &self.alert {
+            Some((number, name)) => format!(" (alert {number} {name})"),
+            None => String::new(),
+        };
+        format!("{}: {}{alert}", self.code, self.reason)
+    }
+
+    /// The same as fields of an event.
+    pub(crate) fn fields(&self) -> [(&'static str, Value); 3] {
+        let alert = self.alert.as_ref().map(|(number, _)| *number);
+        [("code", json!(self.code)), ("reason", json!(self.reason)), ("alert", json!(alert))]
+    }
+}
+
+/// The name that an error of the system has in errno.h.
+fn errno(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "EADDRINUSE",
+        io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
+        io::ErrorKind::BrokenPipe => "EPIPE",
+        io::ErrorKind::ConnectionAborted => "ECONNABORTED",
+        io::ErrorKind::ConnectionRefused => "ECONNREFUSED",
+        io::ErrorKind::ConnectionReset => "ECONNRESET",
+        io::ErrorKind::HostUnreachable => "EHOSTUNREACH",
+        io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
+        io::ErrorKind::NotConnected => "ENOTCONN",
+        io::ErrorKind::NotFound => "ENOENT",
+        io::ErrorKind::PermissionDenied => "EACCES",
+        io::ErrorKind::TimedOut => "ETIMEDOUT",
+        _ => "EIO",
+    }
+}
+
+/// The option of the command line for a method of the library's builder.
+fn flag(option: &'static str) -> &'static str {
+    match option {
+        "alpn" => "--alpn",
+        "cipher_list" => "--ciphers",
+        "cipher_suites" => "--ciphersuites",
+        "client_auth" => "--request-cert",
+        "client_sigalgs" => "--client-sigalgs",
+        "crl" => "--crl",
+        "dhparam" => "--dhparam",
+        "groups" => "--groups",
+        "handshake_timeout" => "--handshake-timeout",
+        "host" => "HOST:PORT",
+        "identity" => "--cert",
+        "key_log" => "--keylog",
+        "max_send_fragment" => "--max-send-fragment",
+        "min_dh_size" => "--min-dh-size",
+        "secure_options" => "--secure-options",
+        "secure_protocol" => "--secure-protocol",
+        "security_level" => "--security-level",
+        "server_name" => "--servername",
+        "session" => "--session-in",
+        "session_id_context" => "--session-id-context",
+        "session_timeout" => "--session-timeout",
+        "sigalgs" => "--sigalgs",
+        "trust" => "--ca",
+        "versions" => "--min-version, --max-version",
+        other => other,
+    }
+}
