@@ -107,8 +107,11 @@ impl ConnectOptions {
             _ => None,
         };
         let verify = self.verify_name.as_deref().or(self.server_name.as_deref()).unwrap_or(&self.host);
-        host_name(verify)?;
-        Ok(Target { server_name, host: Some(verify.to_owned()), session: self.session.clone() })
+        let host = match host_name(verify)? {
+            Host::Address => without_brackets(verify),
+            Host::Name(_) => verify,
+        };
+        Ok(Target { server_name, host: Some(host.to_owned()), session: self.session.clone() })
     }
 }
 
@@ -129,7 +132,7 @@ fn host_name(host: &str) -> Result<Host<'_>, Error> {
     if host.is_empty() {
         return bad("is empty");
     }
-    if host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok() {
+    if without_brackets(host).parse::<IpAddr>().is_ok() {
         return Ok(Host::Address);
     }
     let name = host.strip_suffix('.').unwrap_or(host);
@@ -140,6 +143,11 @@ fn host_name(host: &str) -> Result<Host<'_>, Error> {
         return bad(&format!("has {strange:?} in it; international names need their A-label form (xn--...)"));
     }
     Ok(Host::Name(name))
+}
+
+/// An IPv6 address stands in brackets in a URL.
+fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
 impl TlsConnector {
