@@ -73,6 +73,8 @@ unsafe extern "C" {
 }
 
 // --- x509, stores, keys ---
+pub const X509_VP_FLAG_OVERWRITE: u32 = 0x2;
+pub const X509_VP_FLAG_RESET_FLAGS: u32 = 0x4;
 /// The content of an `otherName` (x509v3.h).
 #[repr(C)]
 pub struct OTHERNAME {
@@ -87,6 +89,8 @@ unsafe extern "C" {
     pub fn X509_NAME_print_ex(out: *mut BIO, name: *const X509_NAME, indent: c_int, flags: c_ulong) -> c_int;
     pub fn EC_curve_nid2nist(nid: c_int) -> *const c_char;
     pub fn X509_STORE_CTX_set_verify_cb(chain: *mut X509_STORE_CTX, cb: Option<VerifyStepCallback>);
+    pub fn X509_VERIFY_PARAM_get_inh_flags(param: *const X509_VERIFY_PARAM) -> u32;
+    pub fn X509_VERIFY_PARAM_set_inh_flags(param: *mut X509_VERIFY_PARAM, flags: u32) -> c_int;
     pub fn X509_VERIFY_PARAM_set1(to: *mut X509_VERIFY_PARAM, from: *const X509_VERIFY_PARAM) -> c_int;
 }
 

@@ -82,9 +82,17 @@ pub(crate) fn verify_result(number: i32) -> X509VerifyResult {
 
 /// Takes the verification parameters of `context` over: after a swap of the SSL's context.
 pub(crate) fn take_verify_param(ssl: &mut SslRef, context: &SslContextRef) -> Result<(), ErrorStack> {
-    // SAFETY: both are alive; the parameters are copied.
+    // SAFETY: both are alive; the parameters are copied. With these flags everything is, flags and unset values
+    // included; without them what the old context had set would stay (X509_VERIFY_PARAM_set_flags(3), INHERITANCE
+    // FLAGS).
     let done = unsafe {
-        decl::X509_VERIFY_PARAM_set1(ffi::SSL_get0_param(ssl.as_ptr()), ffi::SSL_CTX_get0_param(context.as_ptr()))
+        let param = ffi::SSL_get0_param(ssl.as_ptr());
+        let inherit = decl::X509_VERIFY_PARAM_get_inh_flags(param);
+        let all = decl::X509_VP_FLAG_OVERWRITE | decl::X509_VP_FLAG_RESET_FLAGS;
+        decl::X509_VERIFY_PARAM_set_inh_flags(param, all);
+        let done = decl::X509_VERIFY_PARAM_set1(param, ffi::SSL_CTX_get0_param(context.as_ptr()));
+        decl::X509_VERIFY_PARAM_set_inh_flags(param, inherit);
+        done
     };
     if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
 }
