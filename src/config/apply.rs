@@ -35,6 +35,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Node's `minDHSize`, in bits.
 const MIN_DH_BITS: u32 = 1024;
 
+/// libssl's largest plaintext of a record, in bytes.
+const MAX_SEND_FRAGMENT: usize = 16384;
+
 /// The lowest version unless said otherwise: Node's `DEFAULT_MIN_VERSION`.
 const DEFAULT_MIN: ProtocolVersion = ProtocolVersion::TLSv1_2;
 
@@ -167,6 +170,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         unknown_name: settings.unknown_name,
         resolver: settings.resolver,
         key_log: settings.key_log,
+        max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),
         trace: settings.trace,
         warnings: warnings.into(),
     })

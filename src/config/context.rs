@@ -60,6 +60,8 @@ pub(crate) struct Context {
     pub(crate) unknown_name: UnknownName,
     pub(crate) resolver: Option<Arc<dyn ConfigResolver>>,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
+    /// libssl cannot be asked for it.
+    pub(crate) max_send_fragment: usize,
     pub(crate) trace: Option<Arc<dyn TraceSink>>,
     pub(crate) warnings: Arc<[String]>,
 }

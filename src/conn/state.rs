@@ -180,9 +180,13 @@ impl State {
             compat::replace_options(ssl, sys::context_options(&context.ssl));
             let (min, max) = sys::context_versions(&context.ssl);
             ssl.set_verify(context.ssl.verify_mode());
-            let versions = ssl.set_min_proto_version(min).and_then(|()| ssl.set_max_proto_version(max));
+            crate::sys::hook::trace_messages(ssl, context.trace.is_some());
+            let settled = ssl.set_min_proto_version(min).is_ok()
+                && ssl.set_max_proto_version(max).is_ok()
+                && ssl.set_num_tickets(context.ssl.num_tickets()).is_ok()
+                && sys::set_max_send_fragment(ssl, context.max_send_fragment);
             self.inner().context = context;
-            return versions.is_ok();
+            return settled;
         }
         swapped
     }

@@ -163,6 +163,12 @@ impl Slot {
     }
 }
 
+/// Fills or empties the slot for messages of one SSL: a change of its context does not bring it.
+pub(crate) fn trace_messages(ssl: &mut SslRef, on: bool) {
+    // SAFETY: the SSL is alive; as in `fill`.
+    unsafe { decl::SSL_set_msg_callback(ssl.as_ptr(), on.then_some(message)) };
+}
+
 /// The ex_data slot on the SSL, made once in a process.
 fn index() -> Result<Index<Ssl, Arc<dyn Hooks>>, ErrorStack> {
     static INDEX: OnceLock<Index<Ssl, Arc<dyn Hooks>>> = OnceLock::new();
