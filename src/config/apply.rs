@@ -44,7 +44,7 @@ const DEFAULT_MIN: ProtocolVersion = ProtocolVersion::TLSv1_2;
 pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     let cipher_list = settings.cipher_list.transpose()?;
     let alpn = settings.alpn.transpose()?;
-    let secure_protocol = settings.secure_protocol.transpose()?;
+    let secure_protocol = settings.secure_protocol.transpose().map_err(|e| e.with_option("secure_protocol"))?;
     let mut names = Names::default();
     for (pattern, config) in settings.names {
         names.push(pattern.map_err(|e| e.with_option("server_name"))?, config);
@@ -60,8 +60,9 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     ctx.set_mode(SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE | SslMode::RELEASE_BUFFERS);
 
     // 1. versions
+    let option = if secure_protocol.is_some() { "secure_protocol" } else { "versions" };
     let range = choose_versions(role, settings.versions, secure_protocol)?;
-    let (range, option) = limit_by_ciphers(range, cipher_list.as_ref())?;
+    let (range, option) = limit_by_ciphers(range, option, cipher_list.as_ref())?;
     set_versions(&mut ctx, &range, option)?;
 
     // 2. options
@@ -220,6 +221,7 @@ fn choose_versions(
 /// A cipher string of TLS 1.3 names only leaves nothing for older versions.
 fn limit_by_ciphers(
     range: VersionRange,
+    option: &'static str,
     list: Option<&CipherList>,
 ) -> Result<(VersionRange, &'static str), Error> {
     match list {
@@ -230,7 +232,7 @@ fn limit_by_ciphers(
             }
             Ok((ProtocolVersion::TLSv1_3.into(), "cipher_list"))
         }
-        _ => Ok((range, "versions")),
+        _ => Ok((range, option)),
     }
 }
 
