@@ -55,6 +55,7 @@ mod values;
 
 pub use config::builder::ConfigBuilder;
 pub use config::context::{ClientConfig, Config, ServerConfig};
+pub use config::psk::{PskResolver, PskSource};
 pub use config::resolver::{ConfigResolver, HookFuture, Selection};
 pub use config::settings::{AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, UnknownName};
 pub use config::side::{Client, Server, Side};
@@ -83,6 +84,7 @@ pub use values::limit::RenegotiationPolicy;
 pub use values::name_pattern::ServerNamePattern;
 pub use values::options::SecureOptions;
 pub use values::protocol::{MethodSide, SecureProtocol};
+pub use values::psk::{PreSharedKey, PskHash, PskIdentity, UnknownPskIdentity};
 pub use values::secret::Secret;
 pub use values::verify_code::VerifyCode;
 pub use values::version::{ProtocolVersion, VersionRange};

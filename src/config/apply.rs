@@ -3,6 +3,7 @@
 //! The order shows: the security level and the ciphers (which may set it) come before certificates, whose keys it
 //! judges; the roots before the certificates; the application's own step after all options and before our hooks.
 
+use std::ffi::CString;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -23,9 +24,10 @@ use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck};
 use crate::sys::hook::Slot;
 use crate::sys::queue::stack_error;
-use crate::sys::{compat, context as sys};
+use crate::sys::{compat, context as sys, psk};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::options::SecureOptions;
+use crate::values::psk::IDENTITY_MAX;
 use crate::values::protocol::{MethodSide, SecureProtocol};
 use crate::values::version::{ProtocolVersion, VersionRange};
 
@@ -119,11 +121,13 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     }
 
     // 8. sessions and records
-    let session_id_context = match settings.session_id_context {
-        Some(bytes) => check_session_id_context(bytes)?,
-        None => default_session_id_context(settings.client_auth, trust.as_ref())?,
-    };
-    ctx.set_session_id_context(&session_id_context).map_err(|e| refused("session_id_context", &e))?;
+    if role == Role::Server {
+        let session_id_context = match settings.session_id_context {
+            Some(bytes) => check_session_id_context(bytes)?,
+            None => default_session_id_context(settings.client_auth, trust.as_ref())?,
+        };
+        ctx.set_session_id_context(&session_id_context).map_err(|e| refused("session_id_context", &e))?;
+    }
     if let Some(timeout) = settings.session_timeout {
         let seconds = i32::try_from(timeout.as_secs())
             .map_err(|_| Error::config("session_timeout", "more than 2147483647 seconds").with_code("ERR_OUT_OF_RANGE"))?;
@@ -148,11 +152,18 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         }
     }
 
+    if let Some(hint) = settings.psk_hint.as_deref() {
+        set_psk_hint(&mut ctx, hint)?;
+    }
+
     // 9. the application's own step, then our hooks
     for step in settings.openssl {
         step(&mut ctx).map_err(|e| refused("with_openssl", &e))?;
     }
-    for slot in slots(role, settings.key_log.is_some(), settings.trace.is_some()) {
+    let mut slots = slots(role, settings.key_log.is_some(), settings.trace.is_some());
+    slots.extend(settings.psk_source.is_some().then_some(Slot::PskClient));
+    slots.extend(settings.psk_resolver.is_some().then_some(Slot::PskServer));
+    for slot in slots {
         slot.fill(&mut ctx);
     }
 
@@ -170,6 +181,10 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         names,
         unknown_name: settings.unknown_name,
         resolver: settings.resolver,
+        psk_resolver: settings.psk_resolver,
+        psk_source: settings.psk_source,
+        unknown_psk_identity: settings.unknown_psk_identity,
+        without_identity: settings.identities.is_empty(),
         key_log: settings.key_log,
         max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),
         trace: settings.trace,
@@ -415,6 +430,16 @@ fn default_session_id_context(auth: ClientAuth, trust: Option<&TrustStore>) -> R
     }
     let digest = hash(MessageDigest::sha256(), &text).map_err(|e| refused("session_id_context", &e))?;
     Ok(digest.to_vec())
+}
+
+/// libssl's limit is 128 bytes on 1.1.1 and 256 from 3.0 on: the lower one holds everywhere (RFC 4279 asks for 128).
+fn set_psk_hint(ctx: &mut SslContextBuilder, hint: &str) -> Result<(), Error> {
+    let failed = |text: String| Error::config("psk_hint", text).with_code("ERR_TLS_PSK_SET_IDENTITY_HINT_FAILED");
+    if hint.is_empty() || hint.len() > IDENTITY_MAX {
+        return Err(failed(format!("the hint has {} bytes; 1 to {IDENTITY_MAX} are allowed", hint.len())));
+    }
+    let text = CString::new(hint).map_err(|_| failed("a NUL byte cannot stand in it".to_owned()))?;
+    psk::use_identity_hint(ctx, &text).map_err(|e| refused("psk_hint", &e))
 }
 
 /// libssl takes C strings: one with a NUL byte inside would be cut silently.

@@ -11,6 +11,7 @@ use openssl::ssl::SslContextBuilder;
 use super::apply;
 use super::cipher_list::CipherList;
 use super::context::Config;
+use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
 use super::settings::{
     AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, Settings, UnknownName,
@@ -26,6 +27,7 @@ use crate::values::limit::RenegotiationPolicy;
 use crate::values::name_pattern::ServerNamePattern;
 use crate::values::options::SecureOptions;
 use crate::values::protocol::SecureProtocol;
+use crate::values::psk::{PreSharedKey, PskIdentity, UnknownPskIdentity};
 use crate::values::version::VersionRange;
 
 /// Collects the options of a [`Config`].
@@ -65,6 +67,9 @@ use crate::values::version::VersionRange;
 /// | `handshake_timeout` | both | 120 s |
 /// | `server_name`, `config_resolver` | server | none |
 /// | `unknown_name` | server | `UseDefault` |
+/// | `psk`, `psk_source` | client | none |
+/// | `psk_resolver`, `psk_hint` | server | none |
+/// | `unknown_psk_identity` | server | `Alert` |
 /// | `key_log`, `message_trace` | both | none |
 pub struct ConfigBuilder<S: Side> {
     settings: Settings,
@@ -388,7 +393,61 @@ impl ConfigBuilder<Client> {
     }
 }
 
+impl ConfigBuilder<Client> {
+    /// Offers one pre-shared key, whatever the server's hint is.
+    ///
+    /// TLS 1.2 and older need PSK suites in the cipher list too; under TLS 1.3 any suite with the key's hash will do.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_psk_client_callback`, `SSL_CTX_set_psk_use_session_callback`.
+    #[must_use]
+    pub fn psk(self, identity: PskIdentity, key: PreSharedKey) -> Self {
+        self.psk_source(move |_: Option<&[u8]>| Ok(Some((identity.clone(), key.clone()))))
+    }
+
+    /// Sets what chooses the identity and key to offer.
+    ///
+    /// # OpenSSL
+    /// As [`psk`](ConfigBuilder::psk).
+    #[doc(alias = "pskCallback")]
+    #[must_use]
+    pub fn psk_source(mut self, source: impl PskSource + 'static) -> Self {
+        self.settings.psk_source = Some(Arc::new(source));
+        self
+    }
+}
+
 impl ConfigBuilder<Server> {
+    /// Sets what finds the keys of clients by their identity.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_psk_server_callback`, `SSL_CTX_set_psk_find_session_callback`.
+    #[doc(alias = "pskCallback")]
+    #[must_use]
+    pub fn psk_resolver(mut self, resolver: impl PskResolver + 'static) -> Self {
+        self.settings.psk_resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Sets the hint that tells clients which identity to use, 1 to 128 bytes (RFC 4279 section 5.2). Default: none. TLS
+    /// 1.3 has no hint.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_use_psk_identity_hint`.
+    #[doc(alias = "pskIdentityHint")]
+    #[must_use]
+    pub fn psk_hint(mut self, hint: impl Into<String>) -> Self {
+        self.settings.psk_hint = Some(hint.into());
+        self
+    }
+
+    /// Sets what happens with an identity that the resolver does not know. Default: an alert.
+    #[must_use]
+    pub fn unknown_psk_identity(mut self, policy: UnknownPskIdentity) -> Self {
+        self.settings.unknown_psk_identity = policy;
+        self
+    }
+
     /// Sets whether clients are asked for a certificate. Default: no.
     #[doc(alias = "requestCert")]
     #[must_use]

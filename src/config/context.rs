@@ -8,6 +8,7 @@ use std::time::Duration;
 use openssl::ssl::{SslContext, SslContextRef};
 
 use super::names::Names;
+use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
 use super::settings::{AlpnMismatch, IdentityCheck, UnknownName};
 use super::side::{Client, Role, Server, Side};
@@ -17,6 +18,7 @@ use crate::values::alpn::AlpnProtocols;
 use crate::values::error::Error;
 use crate::values::limit::RenegotiationPolicy;
 use crate::values::name_pattern::ServerNamePattern;
+use crate::values::psk::UnknownPskIdentity;
 
 /// An immutable configuration of one side, made by a [`ConfigBuilder`](crate::ConfigBuilder); cheap to clone.
 ///
@@ -59,11 +61,23 @@ pub(crate) struct Context {
     pub(crate) names: Names,
     pub(crate) unknown_name: UnknownName,
     pub(crate) resolver: Option<Arc<dyn ConfigResolver>>,
+    pub(crate) psk_resolver: Option<Arc<dyn PskResolver>>,
+    pub(crate) psk_source: Option<Arc<dyn PskSource>>,
+    pub(crate) unknown_psk_identity: UnknownPskIdentity,
+    /// Whether there is no certificate.
+    pub(crate) without_identity: bool,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
     /// libssl cannot be asked for it.
     pub(crate) max_send_fragment: usize,
     pub(crate) trace: Option<Arc<dyn TraceSink>>,
     pub(crate) warnings: Arc<[String]>,
+}
+
+impl Context {
+    /// Whether a connection may turn out to use a pre-shared key of TLS 1.2 or older, as a server.
+    pub(crate) fn may_use_psk(&self) -> bool {
+        self.role == Role::Server && (self.psk_resolver.is_some() || self.resolver.is_some() || !self.names.is_empty())
+    }
 }
 
 impl<S: Side> Config<S> {

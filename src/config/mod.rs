@@ -5,6 +5,7 @@ pub(crate) mod builder;
 pub(crate) mod cipher_list;
 pub(crate) mod context;
 pub(crate) mod names;
+pub(crate) mod psk;
 pub(crate) mod resolver;
 pub(crate) mod settings;
 pub(crate) mod side;

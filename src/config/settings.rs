@@ -8,6 +8,7 @@ use openssl::ssl::SslContextBuilder;
 
 use super::cipher_list::CipherList;
 use super::context::Config;
+use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
 use super::side::Server;
 use crate::materials::certificate::Certificate;
@@ -22,6 +23,7 @@ use crate::values::limit::RenegotiationPolicy;
 use crate::values::name_pattern::ServerNamePattern;
 use crate::values::options::SecureOptions;
 use crate::values::protocol::SecureProtocol;
+use crate::values::psk::UnknownPskIdentity;
 use crate::values::version::VersionRange;
 
 /// Whose order of cipher suites counts.
@@ -147,6 +149,10 @@ pub(crate) struct Settings {
     pub(crate) names: Vec<(Result<ServerNamePattern, Error>, Config<Server>)>,
     pub(crate) unknown_name: UnknownName,
     pub(crate) resolver: Option<Arc<dyn ConfigResolver>>,
+    pub(crate) psk_resolver: Option<Arc<dyn PskResolver>>,
+    pub(crate) psk_source: Option<Arc<dyn PskSource>>,
+    pub(crate) psk_hint: Option<String>,
+    pub(crate) unknown_psk_identity: UnknownPskIdentity,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
     pub(crate) trace: Option<Arc<dyn TraceSink>>,
     pub(crate) openssl: Vec<OpensslStep>,

@@ -38,8 +38,8 @@ impl Input {
         }
     }
 
-    /// The whole buffer, to read into; only when [`is_empty`](Input::is_empty). Call [`filled`](Input::filled) after.
-    pub(crate) fn space(&mut self) -> &mut [u8] {
+    /// The whole buffer, to read into; only when nothing is in it.
+    fn space(&mut self) -> &mut [u8] {
         (self.start, self.end) = (0, 0);
         self.buffer.get_or_insert_with(|| {
             POOL.try_with(|pool| pool.borrow_mut().pop())
@@ -49,10 +49,23 @@ impl Input {
         })
     }
 
-    /// `count` bytes of the space now count.
-    pub(crate) fn filled(&mut self, count: usize) {
-        self.end = count;
-        if count == 0 {
+    /// Room behind the bytes that are there, which are moved to the front; empty when the buffer is full. Call
+    /// [`extended`](Input::extended) after.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        let (start, end) = (self.start, self.end);
+        if start == end {
+            return self.space();
+        }
+        let Some(buffer) = &mut self.buffer else { return &mut [] };
+        buffer.copy_within(start..end, 0);
+        (self.start, self.end) = (0, end - start);
+        &mut buffer[self.end..]
+    }
+
+    /// `count` bytes of the room now count, too.
+    pub(crate) fn extended(&mut self, count: usize) {
+        self.end += count;
+        if self.is_empty() {
             self.release();
         }
     }
@@ -83,8 +96,8 @@ mod tests {
     #[test]
     fn an_empty_input_holds_no_buffer() {
         let mut input = Input::default();
-        input.space()[..3].copy_from_slice(b"abc");
-        input.filled(3);
+        input.room()[..3].copy_from_slice(b"abc");
+        input.extended(3);
         assert_eq!(input.bytes(), b"abc");
         input.consume(2);
         assert_eq!(input.bytes(), b"c");
@@ -94,10 +107,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_stays_when_more_is_read_behind_it() {
+        let mut input = Input::default();
+        input.room()[..3].copy_from_slice(b"abc");
+        input.extended(3);
+        input.consume(1);
+        assert_eq!(input.room().len(), INPUT_SIZE - 2);
+        input.room()[..1].copy_from_slice(b"d");
+        input.extended(1);
+        assert_eq!(input.bytes(), b"bcd");
+    }
+
+    #[test]
     fn a_read_of_nothing_gives_the_buffer_back() {
         let mut input = Input::default();
-        let _ = input.space();
-        input.filled(0);
+        let _ = input.room();
+        input.extended(0);
         assert!(input.buffer.is_none());
     }
 }

@@ -63,7 +63,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection of `context`'s side that has not begun.
     pub(crate) fn new(context: &Arc<Context>, io: S, target: Target) -> Result<Connection<S>, Error> {
         let (ssl, state) = prepare(context, target)?;
-        let io = SslIo::new(ssl, Transport::new(io), Arc::clone(&state) as _).map_err(|e| no_connection(&e))?;
+        let mut transport = Transport::new(io);
+        if context.may_use_psk() {
+            transport.hold_identity();
+        }
+        let io = SslIo::new(ssl, transport, Arc::clone(&state) as _).map_err(|e| no_connection(&e))?;
         Ok(Connection { io, state, phase: Phase::Handshake })
     }
 
@@ -75,6 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.phase = match check(self.io.ssl(), &self.state) {
                         Ok(()) => {
                             self.state.set_established();
+                            self.io.io_mut().release();
                             self.io.set_keep_session(true);
                             self.io.io_mut().set_corked(false);
                             Phase::Open
@@ -304,7 +309,7 @@ impl<S> Connection<S> {
 
     /// What was agreed on, and who the peer is.
     pub(crate) fn negotiated(&self) -> Negotiated<'_> {
-        Negotiated::new(self.ssl(), self.state.server_name(), self.state.verdict())
+        Negotiated::new(self.ssl(), self.state.facts())
     }
 
     pub(crate) fn get_ref(&self) -> &S {
@@ -369,6 +374,6 @@ fn peer_dh_bits(ssl: &SslRef) -> Option<u32> {
     if ssl.version2() == Some(SslVersion::TLS1_3) {
         return None;
     }
-    let key = ssl.peer_tmp_key().ok()?;
+    let key = sys::peer_tmp_key(ssl)?;
     (key.id() == Id::DH).then(|| key.bits())
 }

@@ -4,6 +4,8 @@
 //! call of libssl returns; the operation is awaited here, with no C frame below; its [`Answer`] goes into the state;
 //! libssl is called again, and the hook with it, which now finds the answer.
 
+use std::collections::VecDeque;
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
@@ -15,10 +17,12 @@ use super::transport::Transport;
 use super::wakers::Role;
 use crate::config::context::Context;
 use crate::config::resolver::{HookFuture, Selection};
+use crate::sys::psk;
 use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::alert::Alert;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::hello::ClientHello;
+use crate::values::psk::{PreSharedKey, PskIdentity};
 
 /// A question of a hook that takes time.
 pub(crate) enum Pending {
@@ -26,6 +30,10 @@ pub(crate) enum Pending {
     Resolve(Box<ClientHello>),
     /// The resolver thinks.
     Resolving(HookFuture<Result<Selection, Alert>>),
+    /// The PSK resolver is to be asked for these identities.
+    Psk(VecDeque<PskIdentity>),
+    /// The PSK resolver thinks about one; the others are next.
+    PskResolving(PskIdentity, HookFuture<PskAnswer>, VecDeque<PskIdentity>),
 }
 
 /// What became of it.
@@ -33,6 +41,9 @@ pub(crate) enum Answer {
     /// The configuration to use; `None` is the acceptor's own.
     Config(Result<Option<Arc<Context>>, Alert>),
 }
+
+/// What a PSK resolver says.
+type PskAnswer = Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>;
 
 /// How a step ended that did not do what it was asked to.
 #[derive(Debug)]
@@ -64,6 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Stop::Closed => return Poll::Ready(Err(Ended::Closed)),
                 Stop::Transport => return Poll::Ready(Err(Ended::Transport)),
                 Stop::Failed(error) => return Poll::Ready(Err(Ended::Failed(error))),
+                Stop::WantRead if self.release_identity() => {}
                 Stop::WantRead | Stop::WantWrite => {
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.
                     return match self.io.io_mut().poll_push() {
@@ -79,12 +91,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
     }
+
+    /// A PSK identity is held back from libssl: asks for its key, or lets it pass. False when nothing is held.
+    fn release_identity(&mut self) -> bool {
+        let Some(identity) = self.io.io().held_identity() else { return false };
+        let identity = identity.map(PskIdentity::from_peer);
+        if psk::is_negotiated(self.io.ssl()) {
+            if let Some(identity) = identity.filter(|identity| self.state.wants_psk(identity)) {
+                self.state.put_pending(Pending::Psk(VecDeque::from([identity])));
+                return true;
+            }
+        }
+        self.io.io_mut().release();
+        true
+    }
 }
 
 /// Awaits the operation that a hook left in `state`, if there is one.
 pub(crate) fn poll_pending(state: &State, cx: &mut TaskContext<'_>) -> Poll<()> {
     while let Some(pending) = state.take_pending() {
         match pending {
+            Pending::Psk(mut identities) => {
+                let Some(identity) = identities.pop_front() else { continue };
+                match &state.context().psk_resolver {
+                    Some(resolver) => {
+                        let future = resolver.resolve(identity.clone());
+                        state.put_pending(Pending::PskResolving(identity, future, identities));
+                    }
+                    None => state.put_psk(identity, Ok(None)),
+                }
+            }
+            Pending::PskResolving(identity, mut future, rest) => match future.as_mut().poll(cx) {
+                Poll::Pending => {
+                    state.put_pending(Pending::PskResolving(identity, future, rest));
+                    return Poll::Pending;
+                }
+                Poll::Ready(answer) => {
+                    state.put_psk(identity, answer);
+                    state.put_pending(Pending::Psk(rest));
+                }
+            },
             Pending::Resolve(hello) => {
                 if let Some(resolver) = &state.context().resolver {
                     state.put_pending(Pending::Resolving(resolver.resolve(*hello)));

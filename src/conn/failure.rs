@@ -11,6 +11,9 @@ const CERTIFICATE_VERIFY_FAILED: i32 = 134;
 
 /// A failure of TLS: with the verdict where that is the cause, and the alert that told the peer.
 pub(crate) fn of_protocol(error: Error, state: &State) -> Error {
+    if let Some(error) = state.take_hook_error() {
+        return with_alert(error, state);
+    }
     let error = match error.reason_number() {
         Some((crate::sys::queue::LIB_SSL, CERTIFICATE_VERIFY_FAILED)) => state.verdict().error().unwrap_or(error),
         Some(_) if state.is_over_limit() => {
@@ -19,6 +22,10 @@ pub(crate) fn of_protocol(error: Error, state: &State) -> Error {
         }
         _ => error,
     };
+    with_alert(error, state)
+}
+
+fn with_alert(error: Error, state: &State) -> Error {
     match (error.alert(), state.fatal_alert()) {
         (None, Some((Direction::Sent, alert))) => error.with_alert(alert),
         _ => error,

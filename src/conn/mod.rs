@@ -4,6 +4,7 @@ pub(crate) mod buffer;
 pub(crate) mod connection;
 pub(crate) mod drive;
 pub(crate) mod failure;
+pub(crate) mod holdback;
 pub(crate) mod state;
 pub(crate) mod transport;
 pub(crate) mod wakers;

@@ -1,5 +1,7 @@
 //! What a connection knows besides its SSL, and its answers to libssl's questions.
 
+use std::collections::VecDeque;
+use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -11,17 +13,26 @@ use crate::config::context::Context;
 use crate::config::settings::{AlpnMismatch, UnknownName};
 use crate::config::side::Role;
 use crate::materials::certificate::Certificate;
+use crate::materials::negotiated::Facts;
 use crate::materials::verify::{ClientAuth, NameMismatch, ServerVerification, Verdict};
 use crate::sys::guard::Parked;
-use crate::sys::hook::{CertificateAnswer, Direction, HelloAnswer, Hooks, Message, ProtocolAnswer};
-use crate::sys::{compat, ssl as sys};
+use crate::sys::hook::{CertificateAnswer, Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, PskAnswer};
+use crate::sys::{compat, psk, ssl as sys};
 use crate::values::alert::Alert;
+use crate::values::error::Error;
 use crate::values::hello::{self, ClientHello};
 use crate::values::limit::RenegotiationCount;
+use crate::values::psk::{IDENTITY_MAX, PreSharedKey, PskIdentity, UnknownPskIdentity};
 use crate::values::verify_code::VerifyCode;
 
 /// The number of the extension with the server's name (RFC 6066).
 const EXTENSION_SERVER_NAME: u16 = 0;
+
+/// The number of the extension with the identities of pre-shared keys and tickets (RFC 8446 section 4.2.11).
+const EXTENSION_PRE_SHARED_KEY: u16 = 41;
+
+/// For how many identities of one ClientHello the resolver is asked, at most.
+const IDENTITIES_ASKED: usize = 8;
 
 /// One a connection, shared by the connection and the ex_data slot of its SSL.
 pub(crate) struct State {
@@ -37,6 +48,8 @@ struct Inner {
     context: Arc<Context>,
     /// Whether the first handshake is over.
     established: bool,
+    /// Whether the configuration has been chosen.
+    selected: bool,
     server_name: Option<String>,
     name_used: bool,
     pending: Option<Pending>,
@@ -46,6 +59,19 @@ struct Inner {
     fatal_alert: Option<(Direction, Alert)>,
     renegotiations: RenegotiationCount,
     over_limit: bool,
+    psk: Psk,
+    /// What a hook of the application answered instead of what it was asked for.
+    hook_error: Option<Error>,
+}
+
+/// What is known of pre-shared keys.
+#[derive(Default)]
+struct Psk {
+    /// Whether the identities of the ClientHello have been asked for.
+    asked: bool,
+    known: Vec<(PskIdentity, Option<PreSharedKey>)>,
+    /// The identity that a client offers in TLS 1.3, or that a server found there.
+    identity: Option<Arc<[u8]>>,
 }
 
 impl State {
@@ -58,6 +84,7 @@ impl State {
             inner: Mutex::new(Inner {
                 context,
                 established: false,
+                selected: false,
                 server_name: None,
                 name_used: false,
                 pending: None,
@@ -66,6 +93,8 @@ impl State {
                 fatal_alert: None,
                 renegotiations: RenegotiationCount::new(Instant::now()),
                 over_limit: false,
+                psk: Psk::default(),
+                hook_error: None,
             }),
         }
     }
@@ -83,8 +112,14 @@ impl State {
         Arc::clone(&self.inner().context)
     }
 
-    pub(crate) fn server_name(&self) -> Option<String> {
-        self.inner().server_name.clone()
+    /// What the connection tells beside libssl.
+    pub(crate) fn facts(&self) -> Facts {
+        let inner = self.inner();
+        Facts {
+            server_name: inner.server_name.clone(),
+            verdict: inner.verdict.clone(),
+            psk_identity: inner.psk.identity.clone(),
+        }
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
@@ -115,6 +150,41 @@ impl State {
     /// Puts an operation back that is not finished.
     pub(crate) fn put_pending(&self, pending: Pending) {
         self.inner().pending = Some(pending);
+    }
+
+    /// The answer of the PSK resolver.
+    pub(crate) fn put_psk(
+        &self,
+        identity: PskIdentity,
+        answer: Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>,
+    ) {
+        let answer = answer.map_err(Error::hook).and_then(|key| match key {
+            Some(key) => key.check().map(|()| Some(key)).map_err(|e| e.with_option("psk_resolver")),
+            None => Ok(None),
+        });
+        let mut inner = self.inner();
+        match answer {
+            Ok(key) => inner.psk.known.push((identity, key)),
+            Err(error) => {
+                inner.hook_error.get_or_insert(error);
+                inner.psk.known.push((identity, None));
+            }
+        }
+    }
+
+    /// Whether the PSK resolver has to be asked for this identity.
+    pub(crate) fn wants_psk(&self, identity: &PskIdentity) -> bool {
+        let inner = self.inner();
+        inner.context.psk_resolver.is_some() && !inner.psk.known.iter().any(|(known, _)| known == identity)
+    }
+
+    pub(crate) fn take_hook_error(&self) -> Option<Error> {
+        self.inner().hook_error.take()
+    }
+
+    /// Keeps the error of a hook for the caller; the first one counts.
+    fn fail_hook(&self, error: Error) {
+        self.inner().hook_error.get_or_insert(error);
     }
 
     pub(crate) fn put_answer(&self, answer: Answer) {
@@ -177,6 +247,7 @@ impl State {
     fn swap(&self, ssl: &mut SslRef, context: Arc<Context>) -> bool {
         let swapped = ssl.set_ssl_context(&context.ssl).is_ok() && sys::take_verify_param(ssl, &context.ssl).is_ok();
         if swapped {
+            psk::set_server_callbacks(ssl, context.psk_resolver.is_some());
             compat::replace_options(ssl, sys::context_options(&context.ssl));
             let (min, max) = sys::context_versions(&context.ssl);
             ssl.set_verify(context.ssl.verify_mode());
@@ -208,27 +279,8 @@ impl State {
         }
     }
 
-    /// The ClientHello of a renegotiation: only its count matters, the configuration stays.
-    fn renegotiated(&self) -> HelloAnswer {
-        let mut inner = self.inner();
-        let policy = inner.context.renegotiation;
-        if inner.renegotiations.admit(policy, Instant::now()) {
-            return HelloAnswer::Continue;
-        }
-        inner.over_limit = true;
-        HelloAnswer::Refuse(Alert::NO_RENEGOTIATION)
-    }
-}
-
-impl Hooks for State {
-    fn parked(&self) -> &Parked {
-        &self.parked
-    }
-
-    fn client_hello(&self, ssl: &mut SslRef) -> HelloAnswer {
-        if self.inner().established {
-            return self.renegotiated();
-        }
+    /// Chooses the configuration: by the resolver, then by the static names.
+    fn select(&self, ssl: &mut SslRef) -> HelloAnswer {
         let answer = self.inner().answer.take();
         let chosen = match answer {
             Some(Answer::Config(Ok(context))) => Ok(context),
@@ -261,6 +313,63 @@ impl Hooks for State {
         }
     }
 
+    /// Asks for the keys of the identities in the ClientHello (TLS 1.3).
+    fn ask_for_keys(&self, ssl: &SslRef) -> HelloAnswer {
+        {
+            let mut inner = self.inner();
+            if inner.hook_error.is_some() {
+                return HelloAnswer::Refuse(Alert::INTERNAL_ERROR);
+            }
+            if inner.context.psk_resolver.is_none() || std::mem::replace(&mut inner.psk.asked, true) {
+                return HelloAnswer::Continue;
+            }
+        }
+        let extension = sys::hello_extension(ssl, EXTENSION_PRE_SHARED_KEY).unwrap_or_default();
+        // A longer identity is a ticket: nobody has to be asked for that.
+        let identities: VecDeque<PskIdentity> = hello::psk_identities_of(extension)
+            .unwrap_or_default()
+            .into_iter()
+            .filter(|identity| identity.len() <= IDENTITY_MAX)
+            .take(IDENTITIES_ASKED)
+            .map(PskIdentity::from_peer)
+            .collect();
+        if identities.is_empty() {
+            return HelloAnswer::Continue;
+        }
+        self.put_pending(Pending::Psk(identities));
+        HelloAnswer::Pause
+    }
+
+    /// The ClientHello of a renegotiation: only its count matters, the configuration stays.
+    fn renegotiated(&self) -> HelloAnswer {
+        let mut inner = self.inner();
+        let policy = inner.context.renegotiation;
+        if inner.renegotiations.admit(policy, Instant::now()) {
+            return HelloAnswer::Continue;
+        }
+        inner.over_limit = true;
+        HelloAnswer::Refuse(Alert::NO_RENEGOTIATION)
+    }
+}
+
+impl Hooks for State {
+    fn parked(&self) -> &Parked {
+        &self.parked
+    }
+
+    fn client_hello(&self, ssl: &mut SslRef) -> HelloAnswer {
+        if self.inner().established {
+            return self.renegotiated();
+        }
+        if !self.inner().selected {
+            match self.select(ssl) {
+                HelloAnswer::Continue => self.inner().selected = true,
+                other => return other,
+            }
+        }
+        self.ask_for_keys(ssl)
+    }
+
     fn server_name_used(&self) -> bool {
         self.inner().name_used
     }
@@ -273,6 +382,45 @@ impl Hooks for State {
             (None, AlpnMismatch::Alert) => ProtocolAnswer::Refuse,
             (None, AlpnMismatch::Ignore) => ProtocolAnswer::Ignore,
         }
+    }
+
+    fn client_psk(&self, hint: Option<&[u8]>) -> Option<(PskIdentity, PreSharedKey)> {
+        let source = self.context().psk_source.clone()?;
+        let chosen = source.choose(hint).and_then(|chosen| match chosen {
+            Some((identity, key)) => key.check().map(|()| Some((identity, key))),
+            None => Ok(None),
+        });
+        chosen.unwrap_or_else(|error| {
+            self.fail_hook(error);
+            None
+        })
+    }
+
+    fn keep_identity(&self, identity: PskIdentity) -> Arc<[u8]> {
+        let identity: Arc<[u8]> = identity.as_bytes().into();
+        self.inner().psk.identity = Some(Arc::clone(&identity));
+        identity
+    }
+
+    fn server_psk(&self, identity: &[u8]) -> PskAnswer {
+        let mut inner = self.inner();
+        if inner.hook_error.is_some() {
+            return PskAnswer::Failed;
+        }
+        let known = inner.psk.known.iter().find(|(known, _)| known.as_bytes() == identity);
+        if let Some((_, Some(key))) = known {
+            let key = key.clone();
+            inner.psk.identity = Some(identity.into());
+            return PskAnswer::Key(key);
+        }
+        match inner.context.unknown_psk_identity {
+            UnknownPskIdentity::Alert => PskAnswer::Unknown,
+            UnknownPskIdentity::Hide => PskAnswer::Hide,
+        }
+    }
+
+    fn is_psk_only(&self) -> bool {
+        self.inner().context.without_identity
     }
 
     fn certificate(&self, _: &mut SslRef) -> CertificateAnswer {

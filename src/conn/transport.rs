@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffer::Input;
+use super::holdback::HoldBack;
 use super::wakers::{Flow, Role, Wakers};
 use crate::sys::bio::{ByteIo, IoStep};
 
@@ -37,6 +38,15 @@ pub(crate) struct Transport<S> {
     may_read: bool,
     error: Option<io::Error>,
     wakers: Wakers,
+    hold: Option<Hold>,
+}
+
+/// The reading ahead for a PSK identity.
+#[derive(Default)]
+struct Hold {
+    scan: HoldBack,
+    /// How many bytes libssl has taken.
+    passed: u64,
 }
 
 /// How a transport ended.
@@ -61,7 +71,24 @@ impl<S> Transport<S> {
             may_read: true,
             error: None,
             wakers: Wakers::new(),
+            hold: None,
         }
+    }
+
+    /// Begins to hold back the record with a PSK identity in it. Before the first read.
+    pub(crate) fn hold_identity(&mut self) {
+        self.hold = Some(Hold::default());
+    }
+
+    /// The identity of a record that is held back, once it is whole.
+    pub(crate) fn held_identity(&self) -> Option<Option<&[u8]>> {
+        let hold = self.hold.as_ref()?;
+        (hold.scan.is_done() && hold.scan.holds()).then(|| hold.scan.identity())
+    }
+
+    /// Lets everything pass.
+    pub(crate) fn release(&mut self) {
+        self.hold = None;
     }
 
     pub(crate) fn get_ref(&self) -> &S {
@@ -145,6 +172,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_shutdown(cx))
     }
 
+    /// How many of the bytes that were read ahead libssl may have.
+    fn passable(&self) -> usize {
+        let count = self.input.bytes().len();
+        self.hold.as_ref().map_or(count, |hold| hold.scan.passable(hold.passed, count))
+    }
+
+    /// Reads ahead of libssl, behind what is there; `None` when there is more now.
+    fn fill(&mut self) -> Option<IoStep> {
+        if self.ended {
+            return Some(IoStep::End);
+        }
+        if !self.may_read {
+            return Some(IoStep::Retry);
+        }
+        let room = self.input.room();
+        if room.is_empty() {
+            // More than a handshake can need is held: let it pass, and fail where it fails.
+            self.release();
+            return None;
+        }
+        let mut room = ReadBuf::new(room);
+        let answer = self.wakers.poll(Flow::In, |cx| Pin::new(&mut self.io).poll_read(cx, &mut room));
+        let fresh = room.filled();
+        if let Some(hold) = &mut self.hold {
+            hold.scan.follow(fresh);
+        }
+        let count = fresh.len();
+        self.input.extended(count);
+        match answer {
+            Poll::Ready(Ok(())) if count == 0 => {
+                self.ended = true;
+                Some(IoStep::End)
+            }
+            Poll::Ready(Ok(())) => None,
+            Poll::Ready(Err(error)) => Some(self.fail(error)),
+            Poll::Pending => Some(IoStep::Retry),
+        }
+    }
+
     fn fail(&mut self, error: io::Error) -> IoStep {
         self.error = Some(error);
         IoStep::Failed
@@ -153,38 +219,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
     fn read(&mut self, buf: &mut ReadBuf<'_>) -> IoStep {
-        if self.input.is_empty() {
-            if self.ended {
-                return IoStep::End;
+        let passable = loop {
+            let passable = self.passable();
+            if passable > 0 {
+                break passable;
             }
-            if !self.may_read {
+            if self.held_identity().is_some() {
+                // The rest waits for the application's answer, not for the socket.
                 return IoStep::Retry;
             }
-            let mut space = ReadBuf::new(self.input.space());
-            let answer = self.wakers.poll(Flow::In, |cx| Pin::new(&mut self.io).poll_read(cx, &mut space));
-            let count = space.filled().len();
-            match answer {
-                Poll::Ready(Ok(())) => {
-                    self.input.filled(count);
-                    if count == 0 {
-                        self.ended = true;
-                        return IoStep::End;
-                    }
-                }
-                Poll::Ready(Err(error)) => {
-                    self.input.filled(0);
-                    return self.fail(error);
-                }
-                Poll::Pending => {
-                    self.input.filled(0);
-                    return IoStep::Retry;
-                }
+            if let Some(stop) = self.fill() {
+                return stop;
+            }
+        };
+        let count = passable.min(buf.remaining());
+        buf.put_slice(&self.input.bytes()[..count]);
+        self.input.consume(count);
+        if let Some(hold) = &mut self.hold {
+            hold.passed += count as u64;
+            if hold.scan.is_done() && !hold.scan.holds() {
+                self.hold = None;
             }
         }
-        let bytes = self.input.bytes();
-        let count = bytes.len().min(buf.remaining());
-        buf.put_slice(&bytes[..count]);
-        self.input.consume(count);
         IoStep::Bytes(count)
     }
 

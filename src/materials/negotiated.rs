@@ -1,6 +1,7 @@
 //! What two sides agreed on, and who the peer is.
 
 use std::fmt;
+use std::sync::Arc;
 
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Public};
@@ -30,8 +31,16 @@ use crate::values::version::ProtocolVersion;
 /// ```
 pub struct Negotiated<'a> {
     ssl: &'a SslRef,
-    server_name: Option<String>,
-    verdict: Verdict,
+    facts: Facts,
+}
+
+/// What the connection knows and libssl does not.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Facts {
+    pub(crate) server_name: Option<String>,
+    pub(crate) verdict: Verdict,
+    /// The identity of the key of TLS 1.3.
+    pub(crate) psk_identity: Option<Arc<[u8]>>,
 }
 
 /// A cipher suite: Node's `getCipher()`.
@@ -125,8 +134,8 @@ impl EphemeralKey {
 }
 
 impl<'a> Negotiated<'a> {
-    pub(crate) fn new(ssl: &'a SslRef, server_name: Option<String>, verdict: Verdict) -> Negotiated<'a> {
-        Negotiated { ssl, server_name, verdict }
+    pub(crate) fn new(ssl: &'a SslRef, facts: Facts) -> Negotiated<'a> {
+        Negotiated { ssl, facts }
     }
 
     /// The protocol version: Node's `getProtocol()`.
@@ -175,26 +184,26 @@ impl<'a> Negotiated<'a> {
     /// The name that the client asked for (SNI, RFC 6066).
     #[doc(alias = "servername")]
     pub fn server_name(&self) -> Option<&str> {
-        self.server_name.as_deref().or_else(|| self.ssl.servername(NameType::HOST_NAME))
+        self.facts.server_name.as_deref().or_else(|| self.ssl.servername(NameType::HOST_NAME))
     }
 
     /// Whether the peer has proved who it is: by a certificate that was verified, or by a shared key.
     ///
     /// On a server that asks for no certificate it is false.
     pub fn authorized(&self) -> bool {
-        self.verdict.is_good()
+        self.facts.verdict.is_good()
     }
 
     /// Why the peer is not authorized: Node's code, such as `CERT_HAS_EXPIRED` or `ERR_TLS_CERT_ALTNAME_INVALID`.
     /// `None` when it is, or when nobody asked.
     #[doc(alias = "authorizationError")]
     pub fn authorization_error(&self) -> Option<&str> {
-        self.verdict.code()
+        self.facts.verdict.code()
     }
 
     /// What libssl's verification of the chain came to; `None` when nothing was verified.
     pub fn verify_code(&self) -> Option<VerifyCode> {
-        self.verdict.chain
+        self.facts.verdict.chain
     }
 
     /// The peer's certificate: Node's `getPeerCertificate()`.
@@ -247,7 +256,7 @@ impl<'a> Negotiated<'a> {
     /// `SSL_get_peer_tmp_key`.
     #[doc(alias = "getEphemeralKeyInfo")]
     pub fn ephemeral_key(&self) -> Option<EphemeralKey> {
-        self.ssl.peer_tmp_key().ok().as_ref().and_then(EphemeralKey::of)
+        sys::peer_tmp_key(self.ssl).as_ref().and_then(EphemeralKey::of)
     }
 
     /// The signature algorithms that both sides have, in order, such as `RSA-PSS+SHA256`: Node's `getSharedSigalgs()`.
@@ -349,12 +358,16 @@ impl<'a> Negotiated<'a> {
         self.version() >= ProtocolVersion::TLSv1_3 || self.ssl.extms_support() == Some(true)
     }
 
-    /// The PSK identity, where a pre-shared key of TLS 1.2 or older was used.
+    /// The identity of the pre-shared key that was used, on both sides.
     ///
     /// # OpenSSL
-    /// `SSL_get_psk_identity`.
-    pub fn psk_identity(&self) -> Option<&'a [u8]> {
-        self.ssl.psk_identity()
+    /// `SSL_get_psk_identity`, under TLS 1.2 and older.
+    pub fn psk_identity(&self) -> Option<&[u8]> {
+        match self.version() {
+            ProtocolVersion::TLSv1_3 if !self.session_reused() => None,
+            ProtocolVersion::TLSv1_3 => self.facts.psk_identity.as_deref(),
+            _ => self.ssl.psk_identity(),
+        }
     }
 
     /// libssl's own object, to read from.

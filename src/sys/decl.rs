@@ -4,13 +4,14 @@
 //! behind its version `cfg`, with a fallback that answers "unsupported".
 #![allow(non_camel_case_types, non_snake_case, unreachable_pub)]
 
-use libc::{c_char, c_int, c_long, c_uchar, c_ulong, c_void, size_t};
-use openssl_sys::{ASN1_OBJECT, ASN1_TYPE, BIO, EVP_PKEY, SSL, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509, X509_LOOKUP, X509_LOOKUP_METHOD, X509_OBJECT, SSL_SESSION, pem_password_cb};
+use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
+use openssl_sys::{ASN1_OBJECT, ASN1_TYPE, BIO, EVP_MD, EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509, X509_LOOKUP, X509_LOOKUP_METHOD, X509_OBJECT, SSL_SESSION, pem_password_cb};
 
 // --- numbers of ssl.h, the same in 1.1.1 to 4.0 ---
 pub const SSL_CTRL_SET_MAX_SEND_FRAGMENT: c_int = 52;
 pub const SSL_CTRL_GET_RI_SUPPORT: c_int = 76;
 pub const SSL_CTRL_SET_CLIENT_SIGALGS_LIST: c_int = 102;
+pub const SSL_CTRL_GET_PEER_TMP_KEY: c_int = 109;
 pub const SSL_CLIENT_HELLO_SUCCESS: c_int = 1;
 pub const SSL_CLIENT_HELLO_ERROR: c_int = 0;
 pub const SSL_CLIENT_HELLO_RETRY: c_int = -1;
@@ -23,6 +24,8 @@ pub const SSL_CB_ALERT: c_int = 0x4000;
 type CertificateCallback = unsafe extern "C" fn(*mut SSL, *mut c_void) -> c_int;
 type VerifyCallback = unsafe extern "C" fn(*mut X509_STORE_CTX, *mut c_void) -> c_int;
 type VerifyStepCallback = unsafe extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int;
+type PskClientCallback =
+    unsafe extern "C" fn(*mut SSL, *const c_char, *mut c_char, c_uint, *mut c_uchar, c_uint) -> c_uint;
 type PskServerCallback = unsafe extern "C" fn(*mut SSL, *const c_char, *mut c_uchar, c_uint) -> c_uint;
 type PskUseSessionCallback = unsafe extern "C" fn(
     *mut SSL,
@@ -64,6 +67,8 @@ unsafe extern "C" {
     pub fn SSL_CTX_set_psk_use_session_callback(ctx: *mut SSL_CTX, cb: Option<PskUseSessionCallback>);
     pub fn SSL_CTX_set_psk_find_session_callback(ctx: *mut SSL_CTX, cb: Option<PskFindSessionCallback>);
     pub fn SSL_set_psk_find_session_callback(ssl: *mut SSL, cb: Option<PskFindSessionCallback>);
+    pub fn SSL_CTX_set_psk_server_callback(ctx: *mut SSL_CTX, cb: Option<PskServerCallback>);
+    pub fn SSL_CTX_set_psk_client_callback(ctx: *mut SSL_CTX, cb: Option<PskClientCallback>);
     pub fn SSL_set_psk_server_callback(ssl: *mut SSL, cb: Option<PskServerCallback>);
     pub fn SSL_get_pending_cipher(ssl: *const SSL) -> *const SSL_CIPHER;
     pub fn SSL_CIPHER_find(ssl: *mut SSL, id: *const c_uchar) -> *const SSL_CIPHER;

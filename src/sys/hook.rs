@@ -16,7 +16,9 @@ use openssl_sys as ffi;
 
 use super::decl;
 use super::guard::{Parked, guard};
+use super::psk;
 use crate::values::alert::Alert;
+use crate::values::psk::{PreSharedKey, PskIdentity};
 
 /// The answer to a ClientHello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,16 @@ pub(crate) enum ProtocolAnswer<'a> {
     Ignore,
     /// The handshake fails with no_application_protocol.
     Refuse,
+}
+
+/// The answer to a client's PSK identity.
+#[derive(Debug)]
+pub(crate) enum PskAnswer {
+    Key(PreSharedKey),
+    Unknown,
+    /// Unknown, and the client must not find out.
+    Hide,
+    Failed,
 }
 
 /// Which side sent something.
@@ -78,6 +90,18 @@ pub(crate) trait Hooks: Send + Sync {
 
     /// One finding of the verification that [`verify`](Hooks::verify) runs; whether to go on with it.
     fn verify_step(&self, ok: bool, chain: &mut X509StoreContextRef) -> bool;
+
+    /// A client's identity and key, by the server's hint; `None` goes on without.
+    fn client_psk(&self, hint: Option<&[u8]>) -> Option<(PskIdentity, PreSharedKey)>;
+
+    /// Keeps the identity that is offered, for as long as the connection lives or until the next one.
+    fn keep_identity(&self, identity: PskIdentity) -> Arc<[u8]>;
+
+    /// A server's key for an identity.
+    fn server_psk(&self, identity: &[u8]) -> PskAnswer;
+
+    /// Whether a server has nothing but pre-shared keys to prove itself with.
+    fn is_psk_only(&self) -> bool;
 
     /// An alert was sent or received.
     fn alert(&self, direction: Direction, fatal: bool, alert: Alert);
@@ -119,12 +143,16 @@ pub(crate) enum Slot {
     KeyLog,
     /// `SSL_CTX_set_msg_callback`
     Message,
+    /// `SSL_CTX_set_psk_client_callback` and `SSL_CTX_set_psk_use_session_callback`
+    PskClient,
+    /// `SSL_CTX_set_psk_server_callback` and `SSL_CTX_set_psk_find_session_callback`
+    PskServer,
 }
 
 impl Slot {
     /// All of them, in the order in which a context is filled.
     #[cfg(test)]
-    pub(crate) const ALL: [Slot; 8] = [
+    pub(crate) const ALL: [Slot; 10] = [
         Slot::ClientHello,
         Slot::ServerName,
         Slot::Protocol,
@@ -133,6 +161,8 @@ impl Slot {
         Slot::Info,
         Slot::KeyLog,
         Slot::Message,
+        Slot::PskClient,
+        Slot::PskServer,
     ];
 
     /// Fills the slot of `context`.
@@ -158,6 +188,8 @@ impl Slot {
                 Slot::Info => decl::SSL_CTX_set_info_callback(ctx, Some(info)),
                 Slot::KeyLog => ffi::SSL_CTX_set_keylog_callback(ctx, Some(key_log)),
                 Slot::Message => decl::SSL_CTX_set_msg_callback(ctx, Some(message)),
+                Slot::PskClient => psk::fill_client(ctx),
+                Slot::PskServer => psk::fill_server(ctx),
             }
         }
     }
@@ -190,7 +222,7 @@ pub(crate) fn install(ssl: &mut SslRef, hooks: Arc<dyn Hooks>) -> Result<(), Err
 ///
 /// # Safety
 /// `ssl` must be the live SSL that libssl gave to the callback.
-unsafe fn with<T>(
+pub(super) unsafe fn with<T>(
     ssl: *mut ffi::SSL,
     absent: T,
     failed: T,

@@ -10,6 +10,7 @@ pub(crate) mod bio;
 pub(crate) mod context;
 pub(crate) mod guard;
 pub(crate) mod hook;
+pub(crate) mod psk;
 pub(crate) mod queue;
 pub(crate) mod ssl;
 pub(crate) mod ssl_io;

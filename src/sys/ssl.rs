@@ -7,6 +7,7 @@ use std::slice;
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
+use openssl::pkey::{PKey, Public};
 use openssl::ssl::{SslCipher, SslContextRef, SslOptions, SslRef, SslSessionRef, SslVersion};
 use openssl::stack::Stack;
 use openssl::x509::X509VerifyResult;
@@ -111,6 +112,17 @@ pub(crate) fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(
     // SAFETY: both are alive; the SSL takes a reference of its own. Contexts of this library are all of TLS methods,
     // between which a session can move.
     unsafe { ssl.set_session(session) }
+}
+
+/// The peer's one-time key: `SSL_get_peer_tmp_key`.
+pub(crate) fn peer_tmp_key(ssl: &SslRef) -> Option<PKey<Public>> {
+    let mut key: *mut ffi::EVP_PKEY = ptr::null_mut();
+    // SAFETY: the SSL is alive; on success libssl gives a reference that is ours.
+    unsafe {
+        let done =
+            ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_GET_PEER_TMP_KEY, 0, (&raw mut key).cast::<std::ffi::c_void>());
+        (done == 1 && !key.is_null()).then(|| PKey::from_ptr(key))
+    }
 }
 
 /// Whether the peer speaks RFC 5746: `SSL_get_secure_renegotiation_support`.

@@ -245,7 +245,8 @@ pub(crate) fn protocols_of(extension: &[u8]) -> impl Iterator<Item = &[u8]> {
     Names::of(whole16(extension).unwrap_or_default())
 }
 
-fn psk_identities_of(extension: &[u8]) -> Option<Vec<&[u8]>> {
+/// The identities in the body of a pre_shared_key extension.
+pub(crate) fn psk_identities_of(extension: &[u8]) -> Option<Vec<&[u8]>> {
     const AGE: usize = 4;
     let mut body = Reader(extension);
     let mut list = Reader(body.vector16()?);

@@ -7,6 +7,7 @@ pub(crate) mod hello;
 pub(crate) mod limit;
 pub(crate) mod name_pattern;
 pub(crate) mod options;
+pub(crate) mod psk;
 pub(crate) mod protocol;
 pub(crate) mod secret;
 pub(crate) mod verify_code;

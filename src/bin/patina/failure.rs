@@ -83,7 +83,12 @@ impl Report {
     pub(crate) fn of_io(error: &io::Error) -> Report {
         match Error::from_io(error) {
             Some(error) => Report::of(error),
-            None => Report { code: errno(error).to_owned(), reason: error.to_string(), alert: None },
+            None => {
+                let text = error.to_string();
+                // The code says it already.
+                let reason = text.split(" (os error").next().unwrap_or(&text).to_owned();
+                Report { code: errno(error).to_owned(), reason, alert: None }
+            }
         }
     }
 

@@ -41,16 +41,20 @@ fn hero(page: &mut String, facts: &Facts) {
         "TLSv1.2" => ("good", "in use"),
         _ => ("old", "outdated"),
     };
-    let _ = write!(
+    let (name, standard_name) = (facts.cipher.name(), facts.cipher.standard_name());
+    // TLS 1.3 has one name for a suite.
+    let standard_name = if name == standard_name { String::new() } else { format!("{standard_name} \u{b7} ") };
+    let _ = writeln!(
         page,
         "<header class=\"{class}\"><p class=\"over\">Your connection to this server</p>\n\
-         <h1>{} <span class=\"pill\">{word}</span></h1>\n<p class=\"suite\">{}</p>\n<p class=\"under\">{} \u{b7} {} bits",
+         <h1>{} <span class=\"pill\">{word}</span></h1>\n<p class=\"suite\">{}</p>\n\
+         <p class=\"under\">{}{} bits \u{b7} from {}</p></header>",
         escape(&version_name(facts.protocol)),
-        escape(facts.cipher.name()),
-        escape(facts.cipher.standard_name()),
+        escape(name),
+        escape(&standard_name),
         facts.cipher.bits(),
+        escape(&facts.peer),
     );
-    let _ = writeln!(page, " \u{b7} from {}</p></header>", escape(&facts.peer));
 }
 
 fn tiles(page: &mut String, facts: &Facts) {
@@ -67,7 +71,7 @@ fn tiles(page: &mut String, facts: &Facts) {
     let session = if facts.session_reused { "resumed" } else { "new" };
     let session_detail = if facts.session_reused { "from an earlier handshake" } else { "full handshake" };
     let renegotiation = match (tls13, facts.secure_renegotiation) {
-        (true, _) => ("not in TLS 1.3", "there is none"),
+        (true, _) => ("none", "TLS 1.3 has no renegotiation"),
         (false, true) => ("secure", "RFC 5746"),
         (false, false) => ("not secure", "the client lacks RFC 5746"),
     };
