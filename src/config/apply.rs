@@ -186,6 +186,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         unknown_psk_identity: settings.unknown_psk_identity,
         without_identity: settings.identities.is_empty(),
         key_log: settings.key_log,
+        trust,
         max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),
         trace: settings.trace,
         warnings: warnings.into(),

@@ -13,6 +13,7 @@ use super::resolver::ConfigResolver;
 use super::settings::{AlpnMismatch, IdentityCheck, UnknownName};
 use super::side::{Client, Role, Server, Side};
 use crate::materials::keylog::{KeyLog, TraceSink};
+use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, ServerVerification};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::Error;
@@ -67,6 +68,9 @@ pub(crate) struct Context {
     /// Whether there is no certificate.
     pub(crate) without_identity: bool,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
+    /// Holds the `X509_STORE` in the register of stores, where configurations with the same roots find it.
+    #[allow(dead_code, reason = "it is there to live as long as the configuration")]
+    pub(crate) trust: Option<TrustStore>,
     /// libssl cannot be asked for it.
     pub(crate) max_send_fragment: usize,
     pub(crate) trace: Option<Arc<dyn TraceSink>>,
