@@ -170,6 +170,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.io.io_mut().set_may_read(true);
             match outcome {
                 Ok(_) => {}
+                Err(Stop::Panicked) => {
+                    self.resume_panic();
+                    return;
+                }
                 Err(Stop::Failed(error)) => {
                     // The bytes before it are good; the next call tells.
                     self.fail(Ended::Failed(error));
@@ -276,6 +280,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(()) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
         }
+    }
+
+    /// Throws the panic of a hook on, when the alert is on its way as far as the socket takes it now. The connection
+    /// is over.
+    pub(super) fn resume_panic(&mut self) -> Error {
+        let text = "a hook of the application has panicked";
+        self.phase = Phase::Failed(text.to_owned());
+        self.io.set_keep_session(false);
+        let _ = self.io.io_mut().poll_push();
+        self.io.resume_panic();
+        Error::new(ErrorKind::Hook, text)
     }
 
     /// Fails without trying to send an alert: the socket is gone.

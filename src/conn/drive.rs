@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
@@ -17,6 +18,7 @@ use super::transport::Transport;
 use super::wakers::Role;
 use crate::config::context::Context;
 use crate::config::resolver::{HookFuture, Selection};
+use crate::sys::hook::Hooks;
 use crate::sys::psk;
 use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::alert::Alert;
@@ -67,6 +69,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().enter(role, cx);
         loop {
             ready!(poll_pending(&self.state, cx));
+            if self.state.parked().is_some() {
+                // The panic of a future: libssl has to get on, to where it tells the peer.
+                self.io.io_mut().release();
+            }
             let stop = match call(&mut self.io) {
                 Ok(done) => return Poll::Ready(Ok(done)),
                 Err(stop) => stop,
@@ -75,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Stop::Closed => return Poll::Ready(Err(Ended::Closed)),
                 Stop::Transport => return Poll::Ready(Err(Ended::Transport)),
                 Stop::Failed(error) => return Poll::Ready(Err(Ended::Failed(error))),
+                Stop::Panicked => return Poll::Ready(Err(Ended::Failed(self.resume_panic()))),
                 Stop::WantRead if self.release_identity() => {}
                 Stop::WantRead | Stop::WantWrite => {
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.
@@ -108,7 +115,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 }
 
 /// Awaits the operation that a hook left in `state`, if there is one.
+///
+/// A panic is parked, as one under a C frame is: libssl is called again, finds it, and tells the peer.
 pub(crate) fn poll_pending(state: &State, cx: &mut TaskContext<'_>) -> Poll<()> {
+    catch_unwind(AssertUnwindSafe(|| poll_hooks(state, cx))).unwrap_or_else(|payload| {
+        state.parked().put(payload);
+        Poll::Ready(())
+    })
+}
+
+fn poll_hooks(state: &State, cx: &mut TaskContext<'_>) -> Poll<()> {
     while let Some(pending) = state.take_pending() {
         match pending {
             Pending::Psk(mut identities) => {

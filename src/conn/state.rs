@@ -175,7 +175,7 @@ impl State {
     /// Whether the PSK resolver has to be asked for this identity.
     pub(crate) fn wants_psk(&self, identity: &PskIdentity) -> bool {
         let inner = self.inner();
-        inner.context.psk_resolver.is_some() && !inner.psk.known.iter().any(|(known, _)| known == identity)
+        !self.parked.is_some() && inner.context.psk_resolver.is_some() && !inner.psk.known.iter().any(|(known, _)| known == identity)
     }
 
     pub(crate) fn take_hook_error(&self) -> Option<Error> {
@@ -358,6 +358,9 @@ impl Hooks for State {
     }
 
     fn client_hello(&self, ssl: &mut SslRef) -> HelloAnswer {
+        if self.parked.is_some() {
+            return HelloAnswer::Refuse(Alert::INTERNAL_ERROR);
+        }
         if self.inner().established {
             return self.renegotiated();
         }
@@ -404,7 +407,7 @@ impl Hooks for State {
 
     fn server_psk(&self, identity: &[u8]) -> PskAnswer {
         let mut inner = self.inner();
-        if inner.hook_error.is_some() {
+        if inner.hook_error.is_some() || self.parked.is_some() {
             return PskAnswer::Failed;
         }
         let known = inner.psk.known.iter().find(|(known, _)| known.as_bytes() == identity);

@@ -19,9 +19,8 @@ impl Parked {
     }
 
     /// Whether a panic waits here.
-    #[cfg(test)]
     pub(crate) fn is_some(&self) -> bool {
-        self.0.lock().is_ok_and(|slot| slot.is_some())
+        self.0.lock().unwrap_or_else(|e| e.into_inner()).is_some()
     }
 
     fn take(&self) -> Option<Payload> {
@@ -29,7 +28,8 @@ impl Parked {
         self.0.lock().unwrap_or_else(|e| e.into_inner()).take()
     }
 
-    fn put(&self, payload: Payload) {
+    /// Parks what was caught elsewhere.
+    pub(crate) fn put(&self, payload: Payload) {
         let mut slot = self.0.lock().unwrap_or_else(|e| e.into_inner());
         // The first panic is the cause; a later one, if any, came from the unwinding of the connection.
         slot.get_or_insert(payload);

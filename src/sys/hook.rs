@@ -308,17 +308,29 @@ unsafe fn ssl_of(chain: *mut ffi::X509_STORE_CTX) -> *mut ffi::SSL {
     unsafe { ffi::X509_STORE_CTX_get_ex_data(chain, ffi::SSL_get_ex_data_X509_STORE_CTX_idx()).cast() }
 }
 
+/// What became of a verification.
+enum Verified {
+    Judged(bool),
+    /// Nobody has a say: what libssl does without a callback.
+    ByLibssl,
+    Panicked,
+}
+
 unsafe extern "C" fn verify(chain: *mut ffi::X509_STORE_CTX, _: *mut c_void) -> c_int {
     // SAFETY: libssl calls this with a live chain context, which belongs to a live SSL; the borrows end with the call.
     unsafe {
-        let answer = with(ssl_of(chain), None, Some(false), |ssl, hooks| {
+        let answer = with(ssl_of(chain), Verified::ByLibssl, Verified::Panicked, |ssl, hooks| {
             decl::X509_STORE_CTX_set_verify_cb(chain, Some(verify_step));
-            Some(hooks.verify(ssl, X509StoreContextRef::from_ptr_mut(chain)))
+            Verified::Judged(hooks.verify(ssl, X509StoreContextRef::from_ptr_mut(chain)))
         });
         match answer {
-            Some(accepted) => c_int::from(accepted),
-            // Nobody has a say: what libssl does without a callback.
-            None => ffi::X509_verify_cert(chain),
+            Verified::Judged(accepted) => c_int::from(accepted),
+            Verified::ByLibssl => ffi::X509_verify_cert(chain),
+            Verified::Panicked => {
+                // The code that libssl turns into internal_error.
+                ffi::X509_STORE_CTX_set_error(chain, ffi::X509_V_ERR_UNSPECIFIED);
+                0
+            }
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Stop {
     Closed,
     /// The transport ended or failed; it knows how.
     Transport,
+    /// A hook has panicked: what libssl has written is the alert. [`SslIo::resume_panic`] throws the panic on.
+    Panicked,
     /// TLS failed.
     Failed(Error),
 }
@@ -112,7 +114,10 @@ impl<T: ByteIo> SslIo<T> {
         queue::clear();
         let ret = call(self.ssl.ssl.as_ptr());
         self.bio.resume_panic();
-        self.hooks.parked().resume();
+        if self.hooks.parked().is_some() {
+            queue::clear();
+            return Err(Stop::Panicked);
+        }
         if ret > 0 {
             return Ok(());
         }
@@ -142,6 +147,11 @@ impl<T> SslIo<T> {
 
     pub(crate) fn io_mut(&mut self) -> &mut T {
         self.bio.io_mut()
+    }
+
+    /// Throws the panic of a hook on.
+    pub(crate) fn resume_panic(&self) {
+        self.hooks.parked().resume();
     }
 
     pub(crate) fn ssl(&self) -> &SslRef {
