@@ -4,5 +4,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod client_auth;
 mod close;
+mod config;
+mod facts;
 mod handshake;
+mod psk;
+mod options;
+mod panic;
+mod resolver;
+mod resumption;
+mod sni;
+mod verify;

@@ -1,4 +1,6 @@
 //! What the integration tests share.
 
-pub mod fixtures;
-pub mod pair;
+pub(crate) mod fixtures;
+pub(crate) mod pair;
+pub(crate) mod script;
+pub(crate) mod waker;
