@@ -1,1 +1,19 @@
-//! Real peers against each other.
+//! Real TLS implementations against each other, by one table of cases.
+//!
+//! A [`Case`](case::Case) is a row of `cases.tsv`: what the two sides are set to, what they do with the connection and
+//! what must come of it. A [`Peer`](peer::Peer) is an implementation, one file each under `peers`; this library is one
+//! of them. A [`Cell`](cell::Cell) is one case with one peer as client and one as server.
+//!
+//! To add an implementation: write `src/peers/NAME.rs` with its `Peer`, add it to [`peers::all`], and give a reason in
+//! the column `except` of the rows that it cannot do.
+
+pub mod case;
+pub mod cell;
+pub mod expectation;
+pub mod fixture;
+pub mod peer;
+pub mod peers;
+pub mod process;
+pub mod seen;
+pub mod table;
+pub mod trouble;

@@ -1,0 +1,283 @@
+//! A case: how two sides are set, what they do, and what must come of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use patina_tls::ProtocolVersion;
+
+use crate::expectation::{Except, Expectation, ExpectedFact};
+
+/// The label of the keying material that every side exports.
+pub const EXPORTER_LABEL: &str = "EXPORTER-patina-interop";
+
+/// The context of the keying material that is exported with one.
+pub const EXPORTER_CONTEXT: &str = "context";
+
+/// How much keying material is exported, in bytes.
+pub const EXPORTER_LENGTH: usize = 32;
+
+/// One row of the table.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// What it belongs to, such as `versions`.
+    pub group: String,
+    /// Its name within the group.
+    pub name: String,
+    /// How the client is set.
+    pub client: Setup,
+    /// How the server is set.
+    pub server: Setup,
+    /// What they do with the connection.
+    pub exchange: Exchange,
+    /// What comes of it on each side.
+    pub expected: Vec<Expectation>,
+    /// Facts that the sides that can tell them must tell.
+    pub facts: Vec<ExpectedFact>,
+    /// Peers that cannot do it, or are known to fail, and why.
+    pub except: Vec<Except>,
+}
+
+impl Case {
+    /// The settings of one side.
+    pub fn setup(&self, side: Side) -> &Setup {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    /// The highest version that both sides allow.
+    pub fn version(&self) -> ProtocolVersion {
+        self.client.versions.1.min(self.server.versions.1)
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.group, self.name)
+    }
+}
+
+/// A side of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Side {
+    /// The one that connects.
+    Client,
+    /// The one that listens.
+    Server,
+}
+
+impl Side {
+    /// Both.
+    pub const BOTH: [Side; 2] = [Side::Client, Side::Server];
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Side {
+        match self {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        }
+    }
+
+    /// `client` or `server`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Side::Client => "client",
+            Side::Server => "server",
+        }
+    }
+}
+
+/// How a side is set. Certificates, lists and parameters are named as in the fixtures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// The lowest and the highest version. Default: TLS 1.2 to TLS 1.3.
+    pub versions: (ProtocolVersion, ProtocolVersion),
+    /// The cipher string for TLS 1.2 and older.
+    pub ciphers: Option<String>,
+    /// The suites of TLS 1.3.
+    pub suites: Option<String>,
+    /// The groups, joined by colons.
+    pub groups: Option<String>,
+    /// The signature algorithms, joined by colons.
+    pub sigalgs: Option<String>,
+    /// The certificates. Default: `server-rsa` for servers, none for clients.
+    pub identities: Vec<String>,
+    /// Whether the intermediates of the certificates are given, too.
+    pub chain: bool,
+    /// The roots. Default: all for clients, none for servers.
+    pub trust: Option<String>,
+    /// The revocation list.
+    pub crl: Option<String>,
+    /// Whether the peer's certificate is asked for and must be good. Default: on clients it must, servers do not ask.
+    pub verify: Verify,
+    /// The application protocols, the preferred first.
+    pub alpn: Vec<String>,
+    /// Whether a server goes on when none of the client's protocols is its own.
+    pub alpn_ignore: bool,
+    /// A server's Diffie-Hellman parameters: `auto`, or their name.
+    pub dh: Option<String>,
+    /// The name that a client asks for. Default: `localhost`.
+    pub server_name: String,
+    /// A server's further names, each with its certificate.
+    pub names: Vec<(String, String)>,
+    /// Whether session tickets are used in TLS 1.2 (and, on servers, stateless ones in TLS 1.3).
+    pub tickets: bool,
+}
+
+impl Setup {
+    /// The defaults of a side.
+    pub fn new(side: Side) -> Setup {
+        let client = side == Side::Client;
+        Setup {
+            versions: (ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3),
+            ciphers: None,
+            suites: None,
+            groups: None,
+            sigalgs: None,
+            identities: if client { vec![] } else { vec!["server-rsa".into()] },
+            chain: true,
+            trust: client.then(|| "bundle".into()),
+            crl: None,
+            verify: if client { Verify::Require } else { Verify::Never },
+            alpn: vec![],
+            alpn_ignore: false,
+            dh: None,
+            server_name: "localhost".into(),
+            names: vec![],
+            tickets: true,
+        }
+    }
+}
+
+/// What a side does with the peer's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// A server does not ask for it; a client does not look at it.
+    Never,
+    /// It is asked for and looked at, and what is wrong is only reported.
+    Report,
+    /// Without a good one there is no connection.
+    Require,
+}
+
+/// What the two sides do with the connection once it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exchange {
+    /// The client speaks, the server answers, the client closes.
+    Echo,
+    /// The same with this much in each direction.
+    Bulk(usize),
+    /// The same twice; the second connection resumes the session of the first.
+    Resume,
+    /// The server speaks, the client closes. A client that is refused after its handshake thus hears of it: it has
+    /// nothing under way that the refusing server would answer with a reset.
+    Listen,
+    /// The client speaks and closes its half, and only then the server answers.
+    HalfClose,
+    /// The server speaks and closes its half, and only then the client answers.
+    ServerHalfClose,
+    /// The client speaks, the server drops the TCP connection.
+    CutByServer,
+    /// The client speaks, the server answers, the client drops the TCP connection.
+    CutByClient,
+}
+
+/// One thing that a side does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Sends all of its data.
+    Send,
+    /// Receives all of the peer's data.
+    Receive,
+    /// Sends close_notify.
+    Close,
+    /// Reads until the peer's end, and takes down what kind of end it is.
+    ReadEnd,
+    /// Drops the TCP connection.
+    Cut,
+}
+
+impl Step {
+    /// Its name for peers that are other programs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Send => "send",
+            Step::Receive => "receive",
+            Step::Close => "close",
+            Step::ReadEnd => "read-end",
+            Step::Cut => "cut",
+        }
+    }
+}
+
+impl Exchange {
+    /// What a side does, in order.
+    pub fn steps(self, side: Side) -> &'static [Step] {
+        use Step::{Close, Cut, ReadEnd, Receive, Send};
+        match (self, side) {
+            (Exchange::Echo | Exchange::Bulk(_) | Exchange::Resume, Side::Client) => {
+                &[Send, Receive, Close, ReadEnd]
+            }
+            (Exchange::Echo | Exchange::Bulk(_) | Exchange::Resume, Side::Server) => {
+                &[Receive, Send, ReadEnd, Close]
+            }
+            (Exchange::Listen, Side::Client) => &[Receive, Close, ReadEnd],
+            (Exchange::Listen, Side::Server) => &[Send, ReadEnd, Close],
+            (Exchange::HalfClose, Side::Client) | (Exchange::ServerHalfClose, Side::Server) => {
+                &[Send, Close, Receive, ReadEnd]
+            }
+            (Exchange::HalfClose, Side::Server) | (Exchange::ServerHalfClose, Side::Client) => {
+                &[Receive, ReadEnd, Send, Close]
+            }
+            (Exchange::CutByServer, Side::Client) => &[Send, ReadEnd],
+            (Exchange::CutByServer, Side::Server) => &[Receive, Cut],
+            (Exchange::CutByClient, Side::Client) => &[Send, Receive, Cut],
+            (Exchange::CutByClient, Side::Server) => &[Receive, Send, ReadEnd],
+        }
+    }
+
+    /// How many connections there are.
+    pub fn connections(self) -> usize {
+        if self == Exchange::Resume { 2 } else { 1 }
+    }
+
+    /// How much each side sends, in bytes.
+    pub fn size(self) -> usize {
+        match self {
+            Exchange::Bulk(size) => size,
+            _ => 64,
+        }
+    }
+
+    /// What a side sends: lines with numbers, so that nothing can be lost, doubled or moved unseen. The last byte ends
+    /// a line. A side that sends nothing has none.
+    pub fn payload(self, side: Side) -> Arc<[u8]> {
+        type Made = BTreeMap<(Side, usize), Arc<[u8]>>;
+        static CACHE: Mutex<Made> = Mutex::new(BTreeMap::new());
+        let size = if self.steps(side).contains(&Step::Send) { self.size() } else { 0 };
+        let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = cache.entry((side, size)).or_insert_with(|| {
+            let mut bytes = Vec::with_capacity(size + 32);
+            let mut number = 0;
+            while bytes.len() < size {
+                bytes.extend_from_slice(format!("from-{} {number}\n", side.name()).as_bytes());
+                number += 1;
+            }
+            bytes.truncate(size);
+            if let Some(last) = bytes.last_mut() {
+                *last = b'\n';
+            }
+            bytes.into()
+        });
+        Arc::clone(bytes)
+    }
+
+    /// How a side's peer must end, where the side reads to the end.
+    pub fn end(self, side: Side) -> Option<&'static str> {
+        let peer_cuts = self.steps(side.other()).contains(&Step::Cut);
+        self.steps(side).contains(&Step::ReadEnd).then_some(if peer_cuts { "cut" } else { "close-notify" })
+    }
+}

@@ -1,0 +1,271 @@
+//! One case with one peer as client and one as server: how it is run and judged.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+
+use tokio::sync::Semaphore;
+
+use crate::case::{Case, Exchange, Side};
+use crate::expectation::{ExceptKind, outcome};
+use crate::peer::Peer;
+use crate::seen::{Fact, Report, Seen, received};
+use crate::trouble::Result;
+
+/// How many cells run at the same time.
+const AT_ONCE: usize = 4;
+
+static SEATS: Semaphore = Semaphore::const_new(AT_ONCE);
+
+/// One case between two peers.
+#[derive(Clone, Copy)]
+pub struct Cell<'a> {
+    /// The case.
+    pub case: &'a Case,
+    /// Who connects.
+    pub client: &'a dyn Peer,
+    /// Who listens.
+    pub server: &'a dyn Peer,
+}
+
+/// What came of a cell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// As the table says.
+    Good,
+    /// It failed, as the table says it is known to.
+    KnownFailure(String),
+    /// It was not run: the peers cannot do it.
+    Skipped(String),
+    /// Otherwise than the table says.
+    Bad(String),
+}
+
+/// A cell that was run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// `group/name client>server`.
+    pub cell: String,
+    /// What the table says: the outcomes of client and server.
+    pub expected: String,
+    /// What was seen.
+    pub seen: String,
+    /// Whether that is good.
+    pub verdict: Verdict,
+    /// What the client and the server reported, where they were run.
+    pub reports: Option<[Report; 2]>,
+}
+
+impl Cell<'_> {
+    /// Its name: `group/name client>server`.
+    pub fn name(&self) -> String {
+        format!("{} {}>{}", self.case, self.client.name(), self.server.name())
+    }
+
+    /// Runs and judges it. No more than a few run at the same time; the others wait here.
+    pub async fn run(&self) -> Outcome {
+        let except = self.case.except.iter().find(|e| e.pair.matches(self.client.name(), self.server.name()));
+        let expected = Side::BOTH.map(|side| self.expected(side));
+        let mut result = Outcome {
+            cell: self.name(),
+            expected: expected.join(" "),
+            seen: "-".into(),
+            verdict: Verdict::Good,
+            reports: None,
+        };
+        if let Some(except) = except.filter(|e| e.kind == ExceptKind::Skip) {
+            result.verdict = Verdict::Skipped(except.reason.clone());
+            return result;
+        }
+        let complaints = {
+            let _seat = SEATS.acquire().await;
+            match self.play().await {
+                Err(trouble) => trouble.to_string(),
+                Ok(reports) => {
+                    result.seen = self.outcomes(&reports);
+                    let complaints = self.judge(&reports);
+                    result.reports = Some(reports);
+                    complaints
+                }
+            }
+        };
+        result.verdict = match (except, complaints.is_empty()) {
+            (None, true) => Verdict::Good,
+            (None, false) => Verdict::Bad(complaints),
+            (Some(except), false) => Verdict::KnownFailure(except.reason.clone()),
+            (Some(except), true) => {
+                Verdict::Bad(format!("it passes, but is said to fail: {}\n", except.reason))
+            }
+        };
+        result
+    }
+
+    fn expected(&self, side: Side) -> &str {
+        outcome(&self.case.expected, side, self.client.name(), self.server.name())
+    }
+
+    fn peer(&self, side: Side) -> &dyn Peer {
+        match side {
+            Side::Client => self.client,
+            Side::Server => self.server,
+        }
+    }
+
+    async fn play(&self) -> Result<[Report; 2]> {
+        let server = self.server.serve(self.case).await.map_err(|e| e.context("server"))?;
+        let port = server.port();
+        let (client, server) = tokio::join!(self.client.connect(self.case, port), server.report());
+        match (client, server) {
+            (Ok(client), Ok(server)) => Ok([client, server]),
+            (Err(client), Err(server)) => Err(client.context("client").context(server.context("server"))),
+            (Err(client), _) => Err(client.context("client")),
+            (_, Err(server)) => Err(server.context("server")),
+        }
+    }
+
+    fn outcomes(&self, reports: &[Report; 2]) -> String {
+        let of = |report: &Report| {
+            let first_bad = report.seen.iter().find(|seen| seen.error.is_some());
+            first_bad.map_or_else(|| "ok".to_owned(), Seen::outcome)
+        };
+        reports.iter().map(of).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Everything that is otherwise than it should be, for people; empty when nothing is.
+    fn judge(&self, reports: &[Report; 2]) -> String {
+        let mut bad = String::new();
+        let succeeds = Side::BOTH.map(|side| self.expected(side)) == ["ok", "ok"];
+        for (side, report) in Side::BOTH.into_iter().zip(reports) {
+            let who = format!("{} {}", side.name(), self.peer(side).name());
+            if report.seen.len() != self.case.exchange.connections() {
+                let _ = writeln!(bad, "{who}: {} connections", report.seen.len());
+            }
+            for seen in &report.seen {
+                let expected = self.expected(side);
+                let good = |expected: &str| {
+                    let code = expected.split('/').next().unwrap_or_default();
+                    if self.peer(side).tells_alerts() {
+                        seen.outcome() == expected
+                    } else {
+                        seen.error.as_deref().unwrap_or("ok") == code
+                    }
+                };
+                if !expected.split('|').any(good) {
+                    let _ = writeln!(bad, "{who}: {} instead of {expected}", seen.outcome());
+                }
+            }
+            self.judge_facts(side, report, succeeds, &who, &mut bad);
+        }
+        if succeeds {
+            self.compare(reports, &mut bad);
+        }
+        if !bad.is_empty() {
+            for (side, report) in Side::BOTH.into_iter().zip(reports) {
+                let _ = writeln!(bad, "--- {} {}\n{}", side.name(), self.peer(side).name(), report.log);
+            }
+        }
+        bad
+    }
+
+    /// Facts of one side: those that were promised, and those that the table expects.
+    fn judge_facts(&self, side: Side, report: &Report, succeeds: bool, who: &str, bad: &mut String) {
+        for (number, seen) in report.seen.iter().enumerate() {
+            let mut expected: Vec<(Fact, String)> = self
+                .case
+                .facts
+                .iter()
+                .filter(|e| e.side.is_none_or(|s| s == side))
+                .map(|e| (e.fact, e.value.clone()))
+                .collect();
+            if succeeds {
+                for fact in self.peer(side).tells(side, self.case) {
+                    let is_seen = fact != Fact::End || self.case.exchange.end(side).is_some();
+                    if is_seen && !seen.facts.contains_key(&fact) {
+                        let _ = writeln!(bad, "{who}: does not tell {fact}");
+                    }
+                }
+                expected.push((Fact::Received, expected_data(self.case.exchange, side).to_owned()));
+                expected.extend(self.case.exchange.end(side).map(|end| (Fact::End, end.to_owned())));
+                if !self.case.facts.iter().any(|e| e.fact == Fact::Reused) {
+                    let resumed = self.case.exchange == Exchange::Resume && number == 1;
+                    expected.push((Fact::Reused, crate::seen::yes_no(resumed).to_owned()));
+                }
+            }
+            for (fact, value) in expected {
+                match seen.facts.get(&fact) {
+                    Some(told) if *told != value => {
+                        let _ = writeln!(
+                            bad,
+                            "{who}: {fact} is {told:?} instead of {value:?} (connection {number})"
+                        );
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// What the two sides say of the same connection must be the same.
+    fn compare(&self, [client, server]: &[Report; 2], bad: &mut String) {
+        for (client, server) in client.seen.iter().zip(&server.seen) {
+            for (fact, value) in &client.facts {
+                let other = fact.counterpart().and_then(|fact| server.facts.get(&fact));
+                if other.is_some_and(|other| other != value) {
+                    let _ = writeln!(bad, "client: {fact} is {value:?}, server: {other:?}");
+                }
+            }
+            // A client's own certificate is sent only where the server asks for it.
+            if let Some(seen) = server.facts.get(&Fact::PeerCertificate).filter(|seen| !seen.is_empty()) {
+                let own = client.facts.get(&Fact::OwnCertificate);
+                if own.is_some_and(|own| own != seen) {
+                    let _ = writeln!(bad, "the server saw the certificate {seen:?}, the client has {own:?}");
+                }
+            }
+        }
+        if let (Some(client), Some(server)) = (&client.key_log, &server.key_log) {
+            // Only the client writes down the secret that it encrypted for an RSA key.
+            let [client, server] = [client, server]
+                .map(|log| log.iter().filter(|line| !line.starts_with("RSA ")).collect::<Vec<_>>());
+            if client.is_empty() || client != server {
+                let _ = writeln!(bad, "key logs: client {client:#?}\nserver {server:#?}");
+            }
+        }
+    }
+}
+
+/// [`Fact::Received`] of a side when all is well.
+fn expected_data(exchange: Exchange, side: Side) -> String {
+    // Hashing 16 MiB without optimization takes its time.
+    static CACHE: OnceLock<std::sync::Mutex<BTreeMap<(Side, usize), String>>> = OnceLock::new();
+    let data = exchange.payload(side.other());
+    let mut cache =
+        CACHE.get_or_init(Default::default).lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    cache.entry((side, data.len())).or_insert_with(|| received(&data)).clone()
+}
+
+impl std::fmt::Debug for Cell<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cell").field("name", &self.name()).finish_non_exhaustive()
+    }
+}
+
+/// Runs cells side by side, and gives what came of them in their order.
+pub async fn run_all(cells: &[Cell<'_>]) -> Vec<Outcome> {
+    // One task: peers are processes of their own, or tasks.
+    let mut running: Vec<_> = cells.iter().map(|cell| Box::pin(cell.run())).collect();
+    let mut outcomes: Vec<Option<Outcome>> = cells.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        let mut pending = false;
+        for (future, outcome) in running.iter_mut().zip(&mut outcomes) {
+            if outcome.is_none() {
+                match future.as_mut().poll(cx) {
+                    std::task::Poll::Ready(done) => *outcome = Some(done),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    outcomes.into_iter().flatten().collect()
+}

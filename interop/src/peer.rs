@@ -1,0 +1,58 @@
+//! What an implementation must be able to do to take part.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::case::{Case, Side};
+use crate::seen::{Fact, Report};
+use crate::trouble::Result;
+
+/// A future in a box, so that peers can be objects.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T>> + Send + 'a>>;
+
+/// An implementation of TLS, as client and as server.
+///
+/// A failed handshake is no error of these methods but part of the [`Report`]; errors are of the harness.
+pub trait Peer: Send + Sync {
+    /// Its name in the table.
+    fn name(&self) -> &'static str;
+
+    /// Its version, in its own words.
+    ///
+    /// # Errors
+    /// When it is not there: a missing peer is an error, never a skip.
+    fn version(&self) -> Pending<'_, String>;
+
+    /// Starts a server on a port of the system's choice, for as many connections as the case has.
+    ///
+    /// # Errors
+    /// When it does not start, or refuses a setting.
+    fn serve<'a>(&'a self, case: &'a Case) -> Pending<'a, Box<dyn Serving>>;
+
+    /// Connects to a port of 127.0.0.1, as often as the case says.
+    ///
+    /// # Errors
+    /// When it does not start, or refuses a setting.
+    fn connect<'a>(&'a self, case: &'a Case, port: u16) -> Pending<'a, Report>;
+
+    /// What it always tells of an established connection on that side. A fact that is promised here and not told is
+    /// an error.
+    fn tells(&self, side: Side, case: &Case) -> Vec<Fact>;
+
+    /// Whether it always tells which alert ended a connection, the ones it sent included.
+    fn tells_alerts(&self) -> bool {
+        false
+    }
+}
+
+/// A server that runs. Dropping it ends it.
+pub trait Serving: Send {
+    /// Where it listens.
+    fn port(&self) -> u16;
+
+    /// Waits until all connections of the case have ended.
+    ///
+    /// # Errors
+    /// When they do not.
+    fn report(self: Box<Self>) -> Pending<'static, Report>;
+}

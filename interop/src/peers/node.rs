@@ -1,0 +1,224 @@
+//! Node's `tls` module, driven by `peer.js`.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+use tokio::process::Command;
+
+use crate::case::{Case, EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_LENGTH, Exchange, Setup, Side, Verify};
+use crate::fixture::{self, Identity};
+use crate::peer::{Peer, Pending, Serving};
+use crate::process::Process;
+use crate::seen::{Fact, Report, Seen};
+use crate::trouble::{Result, Trouble};
+
+/// `SSL_OP_NO_TICKET`.
+const NO_TICKET: u32 = 0x4000;
+
+/// Node.
+#[derive(Debug, Clone, Copy)]
+pub struct Node;
+
+impl Peer for Node {
+    fn name(&self) -> &'static str {
+        "node"
+    }
+
+    fn version(&self) -> Pending<'_, String> {
+        Box::pin(async {
+            let mut command = command();
+            command.args(["-p", "`${process.version} with OpenSSL ${process.versions.openssl}`"]);
+            let mut process = Process::spawn(command)?;
+            process.wait().await?;
+            Ok(process.tail().trim().to_owned())
+        })
+    }
+
+    fn serve<'a>(&'a self, case: &'a Case) -> Pending<'a, Box<dyn Serving>> {
+        Box::pin(async move {
+            let process = start(case, Side::Server, None)?;
+            let port = process
+                .until("its port", |output, _| {
+                    lines(output)
+                        .find_map(|line| line["listening"].as_u64().and_then(|port| port.try_into().ok()))
+                })
+                .await?;
+            Ok(Box::new(Running { process, port, count: case.exchange.connections() }) as Box<dyn Serving>)
+        })
+    }
+
+    fn connect<'a>(&'a self, case: &'a Case, port: u16) -> Pending<'a, Report> {
+        Box::pin(async move {
+            let mut process = start(case, Side::Client, Some(port))?;
+            process.wait().await?;
+            read(&process, case.exchange.connections())
+        })
+    }
+
+    fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
+        use Fact as F;
+        let mut facts = vec![
+            F::Version,
+            F::Cipher,
+            F::StandardName,
+            F::CipherVersion,
+            F::Alpn,
+            F::ServerName,
+            F::PeerCertificate,
+            F::OwnCertificate,
+            F::PeerObject,
+            F::Finished,
+            F::PeerFinished,
+            F::Exporter,
+            F::ExporterWithContext,
+            F::Reused,
+            F::Authorized,
+            F::AuthorizationError,
+            F::Received,
+        ];
+        facts.push(if side == Side::Server { F::Sigalgs } else { F::PeerKey });
+        if case.exchange == Exchange::Resume {
+            // After a resumption it has forgotten these; peer.js leaves them out.
+            let forgotten: &[F] = match side {
+                Side::Client => &[F::PeerCertificate, F::PeerObject],
+                Side::Server => &[F::ServerName],
+            };
+            facts.retain(|fact| !forgotten.contains(fact));
+        }
+        facts
+    }
+}
+
+struct Running {
+    process: Process,
+    port: u16,
+    count: usize,
+}
+
+impl Serving for Running {
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn report(mut self: Box<Self>) -> Pending<'static, Report> {
+        Box::pin(async move {
+            self.process.wait().await?;
+            read(&self.process, self.count)
+        })
+    }
+}
+
+fn command() -> Command {
+    let mut command = Command::new("node");
+    command.env("NODE_NO_WARNINGS", "1").env_remove("NODE_OPTIONS").env_remove("NODE_EXTRA_CA_CERTS");
+    command
+}
+
+fn start(case: &Case, side: Side, port: Option<u16>) -> Result<Process> {
+    let setup = case.setup(side);
+    let names = setup.names.iter().map(|(pattern, name)| {
+        let identity = Identity::named(name, setup.chain)?;
+        Ok(json!({ "pattern": pattern, "cert": identity.chain, "key": identity.key }))
+    });
+    let options = json!({
+        "side": side.name(),
+        "port": port,
+        "tls": tls_options(setup, side)?,
+        "names": names.collect::<Result<Vec<Value>>>()?,
+        "cache": !setup.tickets,
+        "connections": case.exchange.connections(),
+        "steps": case.exchange.steps(side).iter().map(|step| step.name()).collect::<Vec<_>>(),
+        "send": case.exchange.payload(side).len(),
+        "receive": case.exchange.payload(side.other()).len(),
+        "exporter": { "label": EXPORTER_LABEL, "context": EXPORTER_CONTEXT, "length": EXPORTER_LENGTH },
+    });
+    let mut command = command();
+    command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/peers/peer.js")).arg(options.to_string());
+    Process::spawn(command)
+}
+
+/// The options in Node's words; files by their paths.
+fn tls_options(setup: &Setup, side: Side) -> Result<Value> {
+    let mut options = Map::new();
+    let mut set = |name: &str, value: Value| options.insert(name.into(), value);
+    set("minVersion", json!(setup.versions.0.name()));
+    set("maxVersion", json!(setup.versions.1.name()));
+    // Node has one list for all versions.
+    let ciphers: Vec<&str> =
+        [&setup.suites, &setup.ciphers].into_iter().flatten().map(String::as_str).collect();
+    if !ciphers.is_empty() {
+        set("ciphers", json!(ciphers.join(":")));
+    }
+    if let Some(groups) = &setup.groups {
+        set("ecdhCurve", json!(groups));
+    }
+    if let Some(sigalgs) = &setup.sigalgs {
+        set("sigalgs", json!(sigalgs));
+    }
+    let identities =
+        setup.identities.iter().map(|name| Identity::named(name, setup.chain)).collect::<Result<Vec<_>>>()?;
+    if !identities.is_empty() {
+        set("cert", json!(identities.iter().map(|identity| &identity.chain).collect::<Vec<_>>()));
+        set("key", json!(identities.iter().map(|identity| &identity.key).collect::<Vec<_>>()));
+    }
+    if let Some(name) = &setup.trust {
+        set("ca", json!(fixture::pem(name)?));
+    }
+    if let Some(name) = &setup.crl {
+        set("crl", json!(fixture::crl(name)?));
+    }
+    if !setup.alpn.is_empty() {
+        set("ALPNProtocols", json!(setup.alpn));
+    }
+    if !setup.tickets {
+        set("secureOptions", json!(NO_TICKET));
+    }
+    set("rejectUnauthorized", json!(setup.verify == Verify::Require));
+    match side {
+        Side::Client => {
+            set("servername", json!(setup.server_name));
+        }
+        Side::Server => {
+            set("requestCert", json!(setup.verify != Verify::Never));
+            match setup.dh.as_deref() {
+                None => {}
+                Some("auto") => drop(set("dhparam", json!("auto"))),
+                Some(name) => drop(set("dhparam", json!(fixture::dh(name)?))),
+            }
+        }
+    }
+    Ok(Value::Object(options))
+}
+
+/// The objects that the script wrote; whatever else stands there is Node's own.
+fn lines(output: &[u8]) -> impl Iterator<Item = Value> {
+    output.split_inclusive(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+}
+
+fn read(process: &Process, count: usize) -> Result<Report> {
+    let output = process.output();
+    let mut report = Report { log: process.tail(), ..Report::default() };
+    for line in lines(&output) {
+        if let Some(line) = line["keylog"].as_str() {
+            report.key_log.get_or_insert_default().insert(line.to_owned());
+        }
+        if let Some(object) = line["seen"].as_object() {
+            report.seen.push(read_seen(object)?);
+        }
+    }
+    if report.seen.len() != count {
+        return Err(Trouble::new(format!("node told of {} connections:\n{}", report.seen.len(), report.log)));
+    }
+    Ok(report)
+}
+
+fn read_seen(object: &Map<String, Value>) -> Result<Seen> {
+    let mut seen = Seen { error: object["error"].as_str().map(str::to_owned), ..Seen::new() };
+    for (name, value) in object["facts"].as_object().into_iter().flatten() {
+        match (Fact::named(name), value.as_str()) {
+            (Some(fact), Some(value)) => seen.tell(fact, value),
+            _ => return Err(Trouble::new(format!("node told {name} = {value}"))),
+        }
+    }
+    Ok(seen)
+}

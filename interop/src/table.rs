@@ -1,0 +1,259 @@
+//! The table of the cases: `cases.tsv`.
+//!
+//! One row a case, tab-separated; `-` is nothing. The columns:
+//!
+//! | column | meaning |
+//! | --- | --- |
+//! | group, name | What it is called |
+//! | both, client, server | Settings, `key=value;key=value`; those of a side win over those of both |
+//! | exchange | `echo`, `bulk:BYTES`, `resume`, `listen`, `half-close`, `server-half-close`, `cut-by-server`, `cut-by-client` |
+//! | expect | `ok`, or `side:CODE/alert` for each side that fails (see below) |
+//! | facts | `fact=value;side.fact=value`: what must be told by whoever can |
+//! | except | `skip client>server: reason;fails client>server: reason` |
+//!
+//! An expectation is for any peers, or for some: `side@client>server:CODE`, where `*` is any and the most exact one
+//! counts. `A|B` is either, where the peers race. The alert is compared with peers that always know it.
+//!
+//! The settings: `versions=A..B`, `ciphers`, `suites`, `groups`, `sigalgs`, `cert=a+b` (or `none`),
+//! `chain=no`, `trust`, `crl`, `verify=never|report|require`, `alpn=a,b`, `alpn-mismatch=ignore`, `dh`, `sni`, `name=PATTERN:CERT`, `tickets=no`.
+
+use patina_tls::ProtocolVersion;
+
+use crate::case::{Case, Exchange, Setup, Side, Verify};
+use crate::expectation::{Except, ExceptKind, Expectation, ExpectedFact, Pair};
+use crate::seen::Fact;
+use crate::trouble::{Result, Trouble};
+
+const COLUMNS: [&str; 9] =
+    ["group", "name", "both", "client", "server", "exchange", "expect", "facts", "except"];
+
+/// The cases of this crate.
+///
+/// # Errors
+/// When a row is malformed: the line is named.
+pub fn cases() -> Result<Vec<Case>> {
+    parse(include_str!("../cases.tsv"))
+}
+
+/// Reads a table.
+///
+/// # Errors
+/// When a row is malformed, or stands there twice: the line is named.
+pub fn parse(text: &str) -> Result<Vec<Case>> {
+    let mut rows = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    match rows.next() {
+        Some((_, head)) if head.split('\t').eq(COLUMNS) => {}
+        _ => return Err(Trouble::new(format!("the first row must be {COLUMNS:?}"))),
+    }
+    let mut cases: Vec<Case> = Vec::new();
+    for (index, line) in rows {
+        let at = |e: Trouble| e.context(format_args!("cases.tsv, line {}", index + 1));
+        let case = row(line).map_err(at)?;
+        if cases.iter().any(|c| c.group == case.group && c.name == case.name) {
+            return Err(at(Trouble::new(format!("{case} stands there twice"))));
+        }
+        cases.push(case);
+    }
+    Ok(cases)
+}
+
+fn row(line: &str) -> Result<Case> {
+    let fields: Vec<&str> = line.split('\t').map(|f| if f == "-" { "" } else { f }).collect();
+    let [group, name, both, client, server, exchange, expect, facts, except] = fields[..] else {
+        return Err(Trouble::new(format!("{} columns instead of {}", fields.len(), COLUMNS.len())));
+    };
+    let mut setups = Side::BOTH.map(Setup::new);
+    for (setup, own) in setups.iter_mut().zip([client, server]) {
+        for item in items(both).chain(items(own)) {
+            set(setup, item)?;
+        }
+    }
+    let [client, server] = setups;
+    Ok(Case {
+        group: group.into(),
+        name: name.into(),
+        client,
+        server,
+        exchange: read_exchange(exchange)?,
+        expected: read_expected(expect)?,
+        facts: items(facts).map(read_fact).collect::<Result<_>>()?,
+        except: items(except).map(read_except).collect::<Result<_>>()?,
+    })
+}
+
+fn items(field: &str) -> impl Iterator<Item = &str> {
+    field.split(';').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn list(value: &str, separator: char) -> Vec<String> {
+    value.split(separator).map(str::to_owned).collect()
+}
+
+fn set(setup: &mut Setup, item: &str) -> Result<()> {
+    let bad = || Trouble::new(format!("{item:?} is no setting"));
+    let (key, value) = item.split_once('=').ok_or_else(bad)?;
+    let text = || Some(value.to_owned());
+    match key {
+        "versions" => {
+            let (low, high) = value.split_once("..").unwrap_or((value, value));
+            setup.versions = (low.parse::<ProtocolVersion>()?, high.parse::<ProtocolVersion>()?);
+        }
+        "ciphers" => setup.ciphers = text(),
+        "suites" => setup.suites = text(),
+        "groups" => setup.groups = text(),
+        "sigalgs" => setup.sigalgs = text(),
+        "cert" if value == "none" => setup.identities.clear(),
+        "cert" => setup.identities = list(value, '+'),
+        "chain" if value == "no" => setup.chain = false,
+        "trust" => setup.trust = text(),
+        "crl" => setup.crl = text(),
+        "verify" => {
+            setup.verify = match value {
+                "never" => Verify::Never,
+                "report" => Verify::Report,
+                "require" => Verify::Require,
+                _ => return Err(bad()),
+            }
+        }
+        "alpn" => setup.alpn = list(value, ','),
+        "alpn-mismatch" if value == "ignore" => setup.alpn_ignore = true,
+        "dh" => setup.dh = text(),
+        "sni" => setup.server_name = value.into(),
+        "name" => {
+            let (pattern, certificate) = value.split_once(':').ok_or_else(bad)?;
+            setup.names.push((pattern.into(), certificate.into()));
+        }
+        "tickets" if value == "no" => setup.tickets = false,
+        _ => return Err(bad()),
+    }
+    Ok(())
+}
+
+fn read_exchange(text: &str) -> Result<Exchange> {
+    Ok(match text {
+        "echo" => Exchange::Echo,
+        "resume" => Exchange::Resume,
+        "listen" => Exchange::Listen,
+        "half-close" => Exchange::HalfClose,
+        "server-half-close" => Exchange::ServerHalfClose,
+        "cut-by-server" => Exchange::CutByServer,
+        "cut-by-client" => Exchange::CutByClient,
+        _ => {
+            let size = text.strip_prefix("bulk:").and_then(|size| size.parse().ok());
+            Exchange::Bulk(size.ok_or_else(|| Trouble::new(format!("{text:?} is no exchange")))?)
+        }
+    })
+}
+
+fn read_side(text: &str) -> Option<Side> {
+    Side::BOTH.into_iter().find(|side| side.name() == text)
+}
+
+fn read_expected(text: &str) -> Result<Vec<Expectation>> {
+    if text == "ok" {
+        return Ok(vec![]);
+    }
+    let read = |item: &str| {
+        let (who, outcome) = item.split_once(':')?;
+        let (side, pair) = who.split_once('@').unwrap_or((who, "*>*"));
+        Some(Expectation { side: read_side(side)?, pair: Pair::parse(pair)?, outcome: outcome.into() })
+    };
+    let expected: Vec<Expectation> = text
+        .split_whitespace()
+        .map(|item| read(item).ok_or_else(|| Trouble::new(format!("{item:?} is no expectation"))))
+        .collect::<Result<_>>()?;
+    if expected.is_empty() {
+        return Err(Trouble::new("nothing is expected"));
+    }
+    Ok(expected)
+}
+
+fn read_fact(item: &str) -> Result<ExpectedFact> {
+    let bad = || Trouble::new(format!("{item:?} is no fact"));
+    let (name, value) = item.split_once('=').ok_or_else(bad)?;
+    let (side, name) = match name.split_once('.') {
+        Some((side, name)) => (Some(read_side(side).ok_or_else(bad)?), name),
+        None => (None, name),
+    };
+    Ok(ExpectedFact { side, fact: Fact::named(name).ok_or_else(bad)?, value: value.into() })
+}
+
+fn read_except(item: &str) -> Result<Except> {
+    let read = || {
+        let (what, reason) = item.split_once(':')?;
+        let (kind, pair) = what.split_once(' ')?;
+        let kind = match kind {
+            "skip" => ExceptKind::Skip,
+            "fails" => ExceptKind::Fails,
+            _ => return None,
+        };
+        let reason = reason.trim();
+        (!reason.is_empty()).then_some(Except { kind, pair: Pair::parse(pair)?, reason: reason.into() })
+    };
+    read().ok_or_else(|| {
+        Trouble::new(format!("{item:?} is no exception: it needs a kind, a pair and a reason"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(column: &str, value: &str) -> Result<Case> {
+        let good = ["g", "n", "-", "-", "-", "echo", "ok", "-", "-"];
+        let fields: Vec<&str> = COLUMNS
+            .iter()
+            .zip(good)
+            .map(|(name, field)| if *name == column { value } else { field })
+            .collect();
+        row(&fields.join("\t"))
+    }
+
+    #[test]
+    fn settings_of_a_side_win_over_those_of_both() {
+        let head = COLUMNS.join("\t");
+        let cases =
+            parse(&format!("{head}\ng\tn\tversions=TLSv1.2;alpn=h2\tversions=TLSv1\t-\techo\tok\t-\t-\n"));
+        let case = &cases.unwrap()[0];
+        assert_eq!(case.client.versions, (ProtocolVersion::TLSv1_0, ProtocolVersion::TLSv1_0));
+        assert_eq!(case.server.versions, (ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_2));
+        assert_eq!((&case.client.alpn[..], &case.server.alpn[..]), (&["h2".into()][..], &["h2".into()][..]));
+    }
+
+    #[test]
+    fn what_a_row_does_not_mean_is_refused() {
+        for (column, value) in [
+            ("both", "alpn"),
+            ("both", "nonsense=1"),
+            ("client", "verify=perhaps"),
+            ("server", "versions=TLSv9"),
+            ("exchange", "bulk:much"),
+            ("expect", "-"),
+            ("expect", "somebody:CODE"),
+            ("expect", "client@openssl:CODE"),
+            ("facts", "colour=red"),
+            ("facts", "middle.alpn=h2"),
+            ("except", "skip openssl>*:"),
+            ("except", "skip openssl: no pair"),
+            ("except", "perhaps *>*: no such kind"),
+        ] {
+            assert!(with(column, value).is_err(), "{column} = {value}");
+        }
+        assert!(row("too\tfew").is_err());
+    }
+
+    #[test]
+    fn a_case_that_stands_there_twice_is_refused() {
+        let line = "g\tn\t-\t-\t-\techo\tok\t-\t-";
+        let error = parse(&format!("{}\n{line}\n{line}\n", COLUMNS.join("\t"))).unwrap_err();
+        assert!(error.to_string().contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn the_most_exact_expectation_counts() {
+        let case = with("expect", "client:A client@*>node:B client@openssl>node:C").unwrap();
+        let of = |client, server| crate::expectation::outcome(&case.expected, Side::Client, client, server);
+        assert_eq!((of("patina", "openssl"), of("patina", "node"), of("openssl", "node")), ("A", "B", "C"));
+        assert_eq!(crate::expectation::outcome(&case.expected, Side::Server, "patina", "node"), "ok");
+    }
+}
