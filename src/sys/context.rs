@@ -24,11 +24,13 @@ pub(crate) fn use_certificate(
     for certificate in chain {
         stack.push(certificate.clone())?;
     }
-    // SAFETY: all are alive; libssl takes references of its own on the certificates, on the key and on the elements
-    // of the chain, and copies the stack (SSL_CTX_use_cert_and_key(3)).
-    let done = unsafe {
-        decl::SSL_CTX_use_cert_and_key(context.as_ptr(), leaf.as_ptr(), key.as_ptr(), stack.as_ptr(), 1)
-    };
+    // An empty chain would be sent as it is; without one libssl completes the chain from the roots, as in Node
+    // (SSL_CTX_add_extra_chain_cert(3), NOTES).
+    let stack_ptr = if chain.is_empty() { ptr::null_mut() } else { stack.as_ptr() };
+    // SAFETY: all are alive, and the chain may be NULL; libssl takes references of its own on the certificates, on
+    // the key and on the elements of the chain, and copies the stack (SSL_CTX_use_cert_and_key(3)).
+    let done =
+        unsafe { decl::SSL_CTX_use_cert_and_key(context.as_ptr(), leaf.as_ptr(), key.as_ptr(), stack_ptr, 1) };
     if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
 }
 
