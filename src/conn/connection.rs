@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Err(ended) => self.fail_handshake(ended),
             }
         }
-        self.poll_settle(cx)
+        self.poll_settle(Role::Reader, cx)
     }
 
     fn fail_handshake(&mut self, ended: Ended) {
@@ -113,8 +113,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Sends what is left to send; then tells of a failure, once.
-    fn poll_settle(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        self.io.io_mut().enter(Role::Writer, cx);
+    fn poll_settle(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        self.io.io_mut().enter(role, cx);
         let pushed = ready!(self.io.io_mut().poll_push());
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Failing(error) => {
@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Reads into `buf`, from as many records as have arrived. No bytes and no error is the peer's close_notify.
     pub(crate) fn poll_read(&mut self, cx: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_ready(cx))?;
+        ready!(self.poll_ready(Role::Reader, cx))?;
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -157,7 +157,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(Ended::Closed) => Poll::Ready(Ok(())),
             Err(ended) => {
                 self.fail(ended);
-                self.poll_settle(cx)
+                self.poll_settle(Role::Reader, cx)
             }
         }
     }
@@ -204,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().set_corked(false);
         if written == 0 && !bytes.is_empty() {
             return match self.phase {
-                Phase::Failing(_) => self.poll_settle(cx).map_ok(|()| 0),
+                Phase::Failing(_) => self.poll_settle(Role::Writer, cx).map_ok(|()| 0),
                 _ => Poll::Pending,
             };
         }
@@ -239,7 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Ready when everything written is with the socket, and flushed there.
     pub(crate) fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_ready(cx))?;
+        ready!(self.poll_ready(Role::Writer, cx))?;
         self.io.io_mut().enter(Role::Writer, cx);
         match ready!(self.io.io_mut().poll_flush()) {
             Ok(()) => Poll::Ready(Ok(())),
@@ -261,17 +261,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// A connection that can be used: not failed.
-    fn poll_ready(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         match self.phase {
             Phase::Open => Poll::Ready(Ok(())),
             Phase::Handshake => self.poll_handshake(cx),
-            Phase::Failing(_) | Phase::Failed(_) => self.poll_settle(cx),
+            Phase::Failing(_) | Phase::Failed(_) => self.poll_settle(role, cx),
         }
     }
 
     /// As above, with nothing that waits for the socket, and not closed by us.
     fn poll_writable(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_ready(cx))?;
+        ready!(self.poll_ready(Role::Writer, cx))?;
         if self.io.shutdown_state().sent {
             return Poll::Ready(Err(Error::new(ErrorKind::Closed, "close_notify was sent: nothing can be written")));
         }
