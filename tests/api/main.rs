@@ -15,4 +15,5 @@ mod panic;
 mod resolver;
 mod resumption;
 mod sni;
+mod transfer;
 mod verify;

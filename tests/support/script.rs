@@ -154,9 +154,11 @@ impl AsyncRead for Scripted {
         }
         let most = pipe.bytes.len().min(buf.remaining()).min(room).min(this.script.piece);
         let count = if most == usize::MAX || this.script.piece == usize::MAX { most } else { 1 + this.dice.below(most) };
-        for byte in pipe.bytes.drain(..count) {
-            buf.put_slice(&[byte]);
-        }
+        let (front, back) = pipe.bytes.as_slices();
+        let first = count.min(front.len());
+        buf.put_slice(&front[..first]);
+        buf.put_slice(&back[..count - first]);
+        pipe.bytes.drain(..count);
         this.read += count;
         wake(&mut pipe.writer);
         Poll::Ready(Ok(()))
