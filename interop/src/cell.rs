@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use std::sync::OnceLock;
 
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 
 use crate::case::{Case, Exchange, Side};
 use crate::expectation::{ExceptKind, outcome};
 use crate::peer::Peer;
+use crate::process::PATIENCE;
 use crate::seen::{Fact, Report, Seen, received};
-use crate::trouble::Result;
+use crate::trouble::{Result, Trouble};
 
 /// How many cells run at the same time.
 const AT_ONCE: usize = 4;
@@ -114,12 +116,12 @@ impl Cell<'_> {
     async fn play(&self) -> Result<[Report; 2]> {
         let server = self.server.serve(self.case).await.map_err(|e| e.context("server"))?;
         let port = server.port();
-        let (client, server) = tokio::join!(self.client.connect(self.case, port), server.report());
-        match (client, server) {
-            (Ok(client), Ok(server)) => Ok([client, server]),
-            (Err(client), Err(server)) => Err(client.context("client").context(server.context("server"))),
-            (Err(client), _) => Err(client.context("client")),
-            (_, Err(server)) => Err(server.context("server")),
+        let client = async { self.client.connect(self.case, port).await.map_err(|e| e.context("client")) };
+        let server = async { server.report().await.map_err(|e| e.context("server")) };
+        // A side that cannot even begin leaves the other one waiting.
+        match timeout(PATIENCE * 2, async { tokio::try_join!(client, server) }).await {
+            Ok(reports) => reports.map(|(client, server)| [client, server]),
+            Err(_) => Err(Trouble::new("one side waits for the other")),
         }
     }
 

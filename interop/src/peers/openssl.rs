@@ -332,6 +332,10 @@ async fn client(process: &mut Process, case: &Case) -> Result<Seen> {
     }
     process.wait().await?;
     let all = process.output();
+    // -brief does not say so.
+    if !is_brief(Side::Client, case) && position(&all, b"CONNECTED(").is_none() {
+        return Err(Trouble::new(format!("s_client did not connect:\n{}", process.tail())));
+    }
     let (head, tail) = split(&all, start.unwrap_or(all.len()), expected.len());
     let mut seen = output::client_seen(&String::from_utf8_lossy(head), &String::from_utf8_lossy(tail));
     if early && seen.error.is_none() {

@@ -14,7 +14,10 @@ function contextOptions() {
   const context = { ...options.tls };
   for (const name of ['cert', 'key', 'ca', 'crl']) context[name] = read(context[name]);
   if (context.dhparam && context.dhparam !== 'auto') context.dhparam = fs.readFileSync(context.dhparam);
-  context.allowHalfOpen = true;
+  // With it, a Node server never says that a client has left within the handshake.
+  const at = (step) => options.steps.indexOf(step);
+  const isBefore = (first, second) => at(first) !== -1 && at(second) > at(first);
+  context.allowHalfOpen = isBefore('read-end', 'send') || isBefore('close', 'receive');
   return context;
 }
 
