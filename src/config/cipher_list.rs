@@ -14,6 +14,9 @@ pub(crate) struct CipherList {
     pub(crate) legacy: String,
 }
 
+/// What suites call the ciphers that moved to the legacy provider in OpenSSL 3.0. 3DES did not.
+const LEGACY: [&str; 3] = ["SEED", "RC4", "IDEA"];
+
 impl CipherList {
     pub(crate) fn parse(text: &str) -> Result<CipherList, Error> {
         if text.contains('\0') {
@@ -24,6 +27,14 @@ impl CipherList {
             return Err(Error::config("cipher_list", "the cipher string is empty"));
         }
         Ok(CipherList { tls13: parts.tls13, legacy: parts.legacy })
+    }
+
+    /// The algorithms of the legacy provider that the string asks for by name.
+    pub(crate) fn legacy_algorithms(&self) -> Vec<&'static str> {
+        let names = |word: &str, algorithm: &str| word.split(['-', '_', '+']).any(|part| part == algorithm);
+        let mut asked: Vec<&str> = self.legacy.split([':', ',', ' ', ';']).collect();
+        asked.retain(|word| !word.starts_with(['!', '-', '+', '@']));
+        LEGACY.iter().copied().filter(|algorithm| asked.iter().any(|word| names(word, algorithm))).collect()
     }
 
     /// The level of an `@SECLEVEL=n` in the string; the last one counts.
@@ -46,6 +57,19 @@ mod tests {
         assert_eq!(list.tls13, "TLS_AES_128_GCM_SHA256");
         assert_eq!(list.legacy, "ECDHE+AESGCM:@SECLEVEL=1");
         assert_eq!(list.security_level(), Some(1));
+    }
+
+    #[test]
+    fn legacy_algorithms_are_found_where_they_are_asked_for() {
+        for (text, found) in [
+            ("SEED-SHA:@SECLEVEL=0", &["SEED"][..]),
+            ("HIGH:kRSA+RC4,IDEA-CBC-SHA", &["RC4", "IDEA"]),
+            ("TLS_RSA_WITH_SEED_CBC_SHA", &["SEED"]),
+            ("ALL:!SEED:-RC4:+IDEA", &[]),
+            ("SEEDY", &[]),
+        ] {
+            assert_eq!(CipherList::parse(text).unwrap().legacy_algorithms(), found, "{text}");
+        }
     }
 
     #[test]

@@ -29,9 +29,14 @@ pub(super) fn with_legacy<T>(
         .with_option(OPTION))
 }
 
+/// Loads the legacy provider; whether it is there.
+pub(super) fn load() -> bool {
+    compat::load_legacy_provider()
+}
+
 /// Whether an algorithm was looked for in vain. The texts are those of 3.0 to 4.0 ("unsupported") and of 1.1.1,
 /// where a build leaves algorithms out.
-fn lacks_algorithm(stack: &ErrorStack) -> bool {
+pub(super) fn lacks_algorithm(stack: &ErrorStack) -> bool {
     const LIB_EVP: i32 = 6;
     const LIB_PKCS12: i32 = 35;
     stack.errors().iter().any(|entry| {

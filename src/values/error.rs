@@ -129,6 +129,12 @@ impl Error {
         self
     }
 
+    /// Puts the error to another option: that of the builder's method which uses the one that failed.
+    pub(crate) fn in_option(mut self, option: &'static str) -> Error {
+        self.0.option = Some(option);
+        self
+    }
+
     pub(crate) fn with_file(mut self, file: impl AsRef<Path>) -> Error {
         self.0.file.get_or_insert_with(|| file.as_ref().to_owned());
         self
