@@ -73,6 +73,7 @@ pub use materials::public_key::PublicKeyType;
 pub use materials::server_identity::check_server_identity;
 pub use materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
 pub use materials::trust::TrustStore;
+pub use materials::provider::load_provider;
 pub use materials::dh::DhParameters;
 pub use materials::session::Session;
 pub use materials::identity::Identity;

@@ -17,14 +17,16 @@ use openssl::x509::verify::X509VerifyFlags;
 use super::cipher_list::CipherList;
 use super::context::Context;
 use super::names::Names;
-use super::settings::{CipherPreference, DhChoice, SessionCache, Settings};
+use super::settings::{CipherPreference, DhChoice, Parsed, SessionCache, Settings};
 use super::side::Role;
+use crate::materials::key_uri::open_engine;
 use crate::materials::server_identity::check_server_identity;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck};
 use crate::sys::hook::Slot;
 use crate::sys::queue::stack_error;
 use crate::sys::{compat, context as sys, psk};
+use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::options::SecureOptions;
 use crate::values::psk::IDENTITY_MAX;
@@ -53,6 +55,11 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     }
     let mut warnings = Vec::new();
 
+    // Before there is an SSL_CTX: it looks for its ciphers when it is made.
+    let npn = choose_npn(settings.npn)?;
+    let legacy = cipher_list.as_ref().map(CipherList::legacy_algorithms).unwrap_or_default();
+    let legacy_provider = !legacy.is_empty() && compat::load_legacy_provider();
+
     let method = match role {
         Role::Client => SslMethod::tls_client(),
         Role::Server => SslMethod::tls_server(),
@@ -74,7 +81,9 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
 
     // 3. security level and ciphers, which judge everything after them
     set_security_level(&mut ctx, settings.security_level, cipher_list.as_ref())?;
-    set_ciphers(&mut ctx, cipher_list.as_ref(), settings.cipher_suites.as_deref())?;
+    set_ciphers(&mut ctx, cipher_list.as_ref(), settings.cipher_suites.as_deref())
+        .map_err(|e| explain_missing(e, &legacy, legacy_provider))?;
+    warnings.extend(missing_algorithms(&ctx, &legacy, legacy_provider));
     check_level_for_versions(&mut ctx, &range, option)?;
 
     // 4. roots and the rules of verification
@@ -93,6 +102,12 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     for identity in &settings.identities {
         sys::use_certificate(&mut ctx, identity.x509(), identity.key(), identity.extra())
             .map_err(|e| refused("identity", &e))?;
+    }
+
+    if let Some(id) = &settings.client_cert_engine {
+        open_engine(id, "client_cert_engine")?
+            .answer_for_client(&mut ctx)
+            .map_err(|e| refused("client_cert_engine", &e).context(format_args!("engine {id:?}")))?;
     }
 
     // 6. the key exchange
@@ -163,6 +178,10 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     let mut slots = slots(role, settings.key_log.is_some(), settings.trace.is_some());
     slots.extend(settings.psk_source.is_some().then_some(Slot::PskClient));
     slots.extend(settings.psk_resolver.is_some().then_some(Slot::PskServer));
+    slots.extend(npn.is_some().then_some(match role {
+        Role::Client => Slot::NpnClient,
+        Role::Server => Slot::NpnServer,
+    }));
     for slot in slots {
         slot.fill(&mut ctx);
     }
@@ -172,6 +191,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         role,
         alpn,
         alpn_mismatch: settings.alpn_mismatch,
+        npn,
         server_verification: settings.server_verification,
         client_auth: settings.client_auth,
         identity_check: settings.identity_check.unwrap_or_else(|| Arc::new(check_server_identity)),
@@ -333,6 +353,49 @@ fn set_ciphers(ctx: &mut SslContextBuilder, list: Option<&CipherList>, suites: O
 }
 
 /// From 3.0 on, TLS 1.1 and older work at level 0 only: their handshakes sign SHA-1.
+/// Says what is missing when nothing is left of a cipher string that names algorithms of the legacy provider.
+fn explain_missing(error: Error, legacy: &[&str], legacy_provider: bool) -> Error {
+    if legacy.is_empty() || error.option() != Some("cipher_list") {
+        return error;
+    }
+    Error::unsupported(format!("{}: {}", missing_text(legacy, legacy_provider), error.message()))
+        .with_option("cipher_list")
+        .with_code(error.code().to_owned())
+}
+
+/// The algorithms of the legacy provider that a cipher string names and that no suite has.
+fn missing_algorithms(ctx: &SslContextBuilder, legacy: &[&'static str], legacy_provider: bool) -> Option<String> {
+    if legacy.is_empty() {
+        return None;
+    }
+    let suites = sys::cipher_names(ctx);
+    let mut missing = legacy.to_vec();
+    missing.retain(|algorithm| !suites.iter().any(|suite| suite.split('-').any(|part| part == *algorithm)));
+    (!missing.is_empty()).then(|| format!("cipher_list: {}", missing_text(&missing, legacy_provider)))
+}
+
+fn missing_text(algorithms: &[&str], legacy_provider: bool) -> String {
+    let version = openssl::version::version();
+    let names = algorithms.join(" and ");
+    if compat::HAS_PROVIDERS && !legacy_provider {
+        format!("{names} suites need the provider \"legacy\", which {version} cannot load here")
+    } else {
+        format!(
+            "{version} may have been built without suites with {names}: SEED needs enable-seed, RC4 \
+             enable-weak-ssl-ciphers, IDEA enable-idea and TLS 1.1 or older"
+        )
+    }
+}
+
+fn choose_npn(npn: Parsed<AlpnProtocols>) -> Result<Option<Arc<AlpnProtocols>>, Error> {
+    let Some(protocols) = npn.transpose()?.filter(|protocols| !protocols.is_empty()) else { return Ok(None) };
+    if !compat::HAS_NPN {
+        let text = format!("NPN is not in {}: it needs a build with enable-nextprotoneg", openssl::version::version());
+        return Err(Error::unsupported(text).with_option("npn"));
+    }
+    Ok(Some(Arc::new(protocols)))
+}
+
 fn check_level_for_versions(
     ctx: &mut SslContextBuilder,
     range: &VersionRange,

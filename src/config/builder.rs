@@ -55,9 +55,11 @@ use crate::values::version::VersionRange;
 /// | `min_dh_size` | client | 1024 bits |
 /// | `client_auth` | server | `None` |
 /// | `identity` | both | none |
+/// | `client_cert_engine` | client | none |
 /// | `dhparam` | server | none: no DHE in TLS 1.2 and older |
 /// | `alpn` | both | none |
 /// | `alpn_mismatch` | server | `Alert` |
+/// | `npn` | both | none |
 /// | `session_id_context` | server | a digest of what clients must prove |
 /// | `session_timeout` | both | 7200 s |
 /// | `session_cache` | server | `Off`: tickets only |
@@ -152,6 +154,9 @@ impl<S: Side> ConfigBuilder<S> {
     ///
     /// Names of TLS 1.3 suites may stand in it, as in Node; without any, all default TLS 1.3 suites stay on. A string
     /// of only such names leaves nothing for TLS 1.2 and older, so that the lowest version becomes TLS 1.3.
+    ///
+    /// SEED, RC4 and IDEA are in the "legacy" provider from OpenSSL 3.0 on: a string that names one of them, as `SEED-SHA`
+    /// and `HIGH:SEED` do and `ALL` does not, loads it for the whole process, beside the providers that are there.
     ///
     /// # OpenSSL
     /// `SSL_CTX_set_cipher_list`, `SSL_CTX_set_ciphersuites`.
@@ -280,6 +285,26 @@ impl<S: Side> ConfigBuilder<S> {
         self
     }
 
+    /// Sets the application protocols of NPN, the extension before ALPN, for peers of before 2014 that have no ALPN: a
+    /// server advertises them, a client says the first of its own that the server has, or its first when there is none
+    /// (draft-agl-tls-nextprotoneg-04). Default: none.
+    ///
+    /// Only up to TLS 1.2, and not in a handshake that comes to a protocol by ALPN.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_next_protos_advertised_cb`, `SSL_CTX_set_next_proto_select_cb`.
+    #[doc(alias = "NPNProtocols")]
+    #[doc(alias = "nextprotoneg")]
+    #[must_use]
+    pub fn npn<I>(mut self, protocols: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsRef<[u8]>,
+    {
+        self.settings.npn = Some(AlpnProtocols::new(protocols).map_err(|e| e.in_option("npn")));
+        self
+    }
+
     /// Sets how long a session can be resumed. Default: 7200 s, libssl's.
     ///
     /// # OpenSSL
@@ -379,6 +404,24 @@ impl ConfigBuilder<Client> {
     #[must_use]
     pub fn identity_check(mut self, check: impl IdentityCheck + 'static) -> Self {
         self.settings.identity_check = Some(Arc::new(check));
+        self
+    }
+
+    /// Lets an engine answer servers that ask for a certificate: Node's `clientCertEngine`. An
+    /// [`identity`](ConfigBuilder::identity) goes before it. Default: none.
+    ///
+    /// The engine is loaded by its id, or by the path of its file, for the rest of the process. OpenSSL 4.0 has no engines:
+    /// there it is an error of the kind [`Unsupported`](crate::ErrorKind::Unsupported).
+    ///
+    /// # Security
+    /// An engine is a library that runs in this process: an id from an untrusted source lets its author run code.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_client_cert_engine`.
+    #[doc(alias = "clientCertEngine")]
+    #[must_use]
+    pub fn client_cert_engine(mut self, id: impl Into<String>) -> Self {
+        self.settings.client_cert_engine = Some(id.into());
         self
     }
 

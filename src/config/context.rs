@@ -55,6 +55,7 @@ pub(crate) struct Context {
     pub(crate) alpn_mismatch: AlpnMismatch,
     pub(crate) server_verification: ServerVerification,
     pub(crate) client_auth: ClientAuth,
+    pub(crate) npn: Option<Arc<AlpnProtocols>>,
     pub(crate) identity_check: Arc<dyn IdentityCheck>,
     pub(crate) min_dh_bits: u32,
     pub(crate) handshake_timeout: Duration,

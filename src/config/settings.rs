@@ -139,6 +139,8 @@ pub(crate) struct Settings {
     pub(crate) min_dh_bits: Option<u32>,
     pub(crate) alpn: Parsed<AlpnProtocols>,
     pub(crate) alpn_mismatch: AlpnMismatch,
+    pub(crate) npn: Parsed<AlpnProtocols>,
+    pub(crate) client_cert_engine: Option<String>,
     pub(crate) session_id_context: Option<Vec<u8>>,
     pub(crate) session_timeout: Option<Duration>,
     pub(crate) session_cache: SessionCache,

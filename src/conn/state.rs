@@ -19,6 +19,7 @@ use crate::sys::guard::Parked;
 use crate::sys::hook::{CertificateAnswer, Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, PskAnswer};
 use crate::sys::{compat, psk, ssl as sys};
 use crate::values::alert::Alert;
+use crate::values::alpn::AlpnProtocols;
 use crate::values::error::Error;
 use crate::values::hello::{self, ClientHello};
 use crate::values::limit::RenegotiationCount;
@@ -400,6 +401,10 @@ impl Hooks for State {
     }
 
     fn keep_identity(&self, identity: PskIdentity) -> Arc<[u8]> {
+    fn next_protocols(&self) -> Option<Arc<AlpnProtocols>> {
+        self.context().npn.clone()
+    }
+
         let identity: Arc<[u8]> = identity.as_bytes().into();
         self.inner().psk.identity = Some(Arc::clone(&identity));
         identity

@@ -11,7 +11,7 @@ use super::certificate::Certificate;
 use super::session::Session;
 use super::verify::Verdict;
 use crate::sys::queue::stack_error;
-use crate::sys::ssl as sys;
+use crate::sys::{npn, ssl as sys};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::verify_code::VerifyCode;
 use crate::values::version::ProtocolVersion;
@@ -185,6 +185,15 @@ impl<'a> Negotiated<'a> {
     #[doc(alias = "servername")]
     pub fn server_name(&self) -> Option<&str> {
         self.facts.server_name.as_deref().or_else(|| self.ssl.servername(NameType::HOST_NAME))
+    /// The application protocol that NPN came to, the extension before ALPN; only up to TLS 1.2.
+    ///
+    /// # OpenSSL
+    /// `SSL_get0_next_proto_negotiated`.
+    #[doc(alias = "NPNProtocols")]
+    pub fn npn(&self) -> Option<&'a [u8]> {
+        npn::negotiated(self.ssl)
+    }
+
     }
 
     /// Whether the peer has proved who it is: by a certificate that was verified, or by a shared key.

@@ -24,6 +24,27 @@ unsafe extern "C" {
     fn SSL_clear_options(ssl: *mut openssl_sys::SSL, options: OptionBits) -> OptionBits;
 }
 
+/// Lets a client renegotiate; a bit that 1.1.1 keeps and does not look at.
+pub(crate) const ALLOW_CLIENT_RENEGOTIATION: SslOptions = SslOptions::from_bits_retain(1 << 8);
+
+/// The options of a connection: `SSL_get_options`.
+pub(crate) fn options(ssl: &SslRef) -> SslOptions {
+    // SAFETY: the SSL is alive.
+    SslOptions::from_bits_retain(unsafe { SSL_get_options(ssl.as_ptr()) })
+}
+
+/// Adds options, and gives all of them: `SSL_set_options`.
+pub(crate) fn set_options(ssl: &mut SslRef, options: SslOptions) -> SslOptions {
+    // SAFETY: the SSL is alive; the function takes and gives a number.
+    SslOptions::from_bits_retain(unsafe { SSL_set_options(ssl.as_ptr(), options.bits()) })
+}
+
+/// Takes options away, and gives those that are left: `SSL_clear_options`.
+pub(crate) fn clear_options(ssl: &mut SslRef, options: SslOptions) -> SslOptions {
+    // SAFETY: the SSL is alive; the function takes and gives a number.
+    SslOptions::from_bits_retain(unsafe { SSL_clear_options(ssl.as_ptr(), options.bits()) })
+}
+
 /// Makes the options of a connection exactly these.
 pub(crate) fn replace_options(ssl: &mut SslRef, options: SslOptions) {
     let wanted = options.bits();
@@ -87,24 +108,169 @@ pub(crate) fn trace(_: &mut SslRef, _: Message<'_>) -> Option<String> {
     None
 }
 
-/// Loads the "legacy" provider beside what is there, for the rest of the process: RC2, RC4 and single DES live in it
-/// from OpenSSL 3.0 on. Answers whether it is there.
-///
-/// The default provider stays as it is: `retain_fallbacks` keeps libcrypto from dropping it because another
-/// provider was asked for by name (OSSL_PROVIDER_try_load(3)).
-#[cfg(ossl300)]
-pub(crate) fn load_legacy_provider() -> bool {
-    use openssl::provider::Provider;
-    use std::sync::OnceLock;
+/// Whether this libcrypto has providers.
+pub(crate) const HAS_PROVIDERS: bool = cfg!(ossl300);
 
-    static LEGACY: OnceLock<Option<Provider>> = OnceLock::new();
-    let loaded = LEGACY.get_or_init(|| Provider::try_load(None, "legacy", true).ok()).is_some();
+/// The algorithms of the legacy provider come with it from OpenSSL 3.0 on; 1.1.1 has all in one place, and there is
+/// nothing to load that could help.
+pub(crate) fn load_legacy_provider() -> bool {
+    let loaded = load_provider("legacy").is_some_and(|outcome| outcome.is_ok());
     super::queue::clear();
     loaded
 }
 
-/// OpenSSL 1.1.1 has all its algorithms in one place: there is nothing to load that could help.
+/// Loads a provider beside what is there, for the rest of the process; `None` where libcrypto has no providers.
+///
+/// The default provider stays as it is: `retain_fallbacks` keeps libcrypto from dropping it because another
+/// provider was asked for by name (OSSL_PROVIDER_try_load(3)). `name` has no NUL byte.
+#[cfg(ossl300)]
+pub(crate) fn load_provider(name: &str) -> Option<Result<(), openssl::error::ErrorStack>> {
+    use openssl::provider::Provider;
+    use std::sync::Mutex;
+
+    static LOADED: Mutex<Vec<(String, Provider)>> = Mutex::new(Vec::new());
+    openssl::init();
+    let mut loaded = LOADED.lock().unwrap_or_else(|e| e.into_inner());
+    if loaded.iter().any(|(known, _)| known == name) {
+        return Some(Ok(()));
+    }
+    super::queue::clear();
+    Some(Provider::try_load(None, name, true).map(|provider| loaded.push((name.to_owned(), provider))))
+}
+
+/// OpenSSL 1.1.1 has no providers.
 #[cfg(not(ossl300))]
-pub(crate) fn load_legacy_provider() -> bool {
-    false
+pub(crate) fn load_provider(_: &str) -> Option<Result<(), openssl::error::ErrorStack>> {
+    None
+}
+
+/// Declares functions that a build of libssl may lack. Where it does, they are there all the same and answer `absent`.
+macro_rules! optional {
+    ($has:meta: $(fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> $answer:ty, absent $absent:expr;)*) => {
+        // SAFETY: as in ssl.h and engine.h of the versions that have them.
+        #[cfg($has)]
+        unsafe extern "C" {
+            $(pub(in crate::sys) fn $name($($argument: $type),*) -> $answer;)*
+        }
+        $(
+            #[cfg(not($has))]
+            pub(in crate::sys) unsafe fn $name($(_: $type),*) -> $answer {
+                $absent
+            }
+        )*
+    };
+}
+
+/// Whether this libssl has NPN; a build can leave it out.
+pub(crate) const HAS_NPN: bool = cfg!(not(osslconf = "OPENSSL_NO_NEXTPROTONEG"));
+
+/// NPN. The declarations of `openssl-sys` want callbacks that are safe to call.
+#[allow(non_snake_case)]
+pub(super) mod npn {
+    use openssl_sys::{SSL, SSL_CTX};
+    use std::ffi::{c_int, c_uchar, c_uint, c_void};
+
+    type Advertise = unsafe extern "C" fn(*mut SSL, *mut *const c_uchar, *mut c_uint, *mut c_void) -> c_int;
+    type Select = unsafe extern "C" fn(
+        *mut SSL,
+        *mut *mut c_uchar,
+        *mut c_uchar,
+        *const c_uchar,
+        c_uint,
+        *mut c_void,
+    ) -> c_int;
+
+    optional! { not(osslconf = "OPENSSL_NO_NEXTPROTONEG"):
+        fn SSL_CTX_set_next_protos_advertised_cb(ctx: *mut SSL_CTX, cb: Option<Advertise>, data: *mut c_void) -> (),
+            absent ();
+        fn SSL_CTX_set_next_proto_select_cb(ctx: *mut SSL_CTX, cb: Option<Select>, data: *mut c_void) -> (), absent ();
+        fn SSL_get0_next_proto_negotiated(ssl: *const SSL, name: *mut *const c_uchar, len: *mut c_uint) -> (), absent ();
+    }
+}
+
+/// Whether this libcrypto has engines. From 4.0 on they are gone, whatever the build options say.
+pub(crate) const HAS_ENGINES: bool = cfg!(not(any(osslconf = "OPENSSL_NO_ENGINE", ossl400)));
+
+/// Engines.
+#[allow(non_snake_case)]
+pub(super) mod engine {
+    use openssl_sys::{ENGINE, EVP_PKEY, SSL_CTX};
+    use std::ffi::{c_char, c_int, c_long, c_void};
+    #[allow(unused_imports, reason = "nothing is null where there are engines")]
+    use std::ptr::null_mut;
+
+    use crate::sys::decl::UI_METHOD;
+
+    type Function = unsafe extern "C" fn();
+
+    optional! { not(any(osslconf = "OPENSSL_NO_ENGINE", ossl400)):
+        fn ENGINE_load_builtin_engines() -> (), absent ();
+        fn ENGINE_by_id(id: *const c_char) -> *mut ENGINE, absent null_mut();
+        fn ENGINE_init(engine: *mut ENGINE) -> c_int, absent 0;
+        fn ENGINE_free(engine: *mut ENGINE) -> c_int, absent 0;
+        fn ENGINE_ctrl_cmd_string(
+            engine: *mut ENGINE,
+            name: *const c_char,
+            argument: *const c_char,
+            optional: c_int,
+        ) -> c_int, absent 0;
+        fn ENGINE_ctrl_cmd(
+            engine: *mut ENGINE,
+            name: *const c_char,
+            number: c_long,
+            pointer: *mut c_void,
+            function: Option<Function>,
+            optional: c_int,
+        ) -> c_int, absent 0;
+        fn ENGINE_load_private_key(
+            engine: *mut ENGINE,
+            id: *const c_char,
+            method: *mut UI_METHOD,
+            data: *mut c_void,
+        ) -> *mut EVP_PKEY, absent null_mut();
+        fn SSL_CTX_set_client_cert_engine(ctx: *mut SSL_CTX, engine: *mut ENGINE) -> c_int, absent 0;
+    }
+}
+
+#[cfg(ossl300)]
+unsafe extern "C" {
+    fn SSL_new_session_ticket(ssl: *mut openssl_sys::SSL) -> c_int;
+    fn SSL_group_to_name(ssl: *mut openssl_sys::SSL, group: c_int) -> *const std::ffi::c_char;
+}
+
+/// Sends one more ticket with the next I/O: `SSL_new_session_ticket`. `None` where libssl has no such function.
+#[cfg(ossl300)]
+pub(crate) fn new_session_ticket(ssl: &mut SslRef) -> Option<bool> {
+    // SAFETY: the SSL is alive; the function refuses by itself what cannot be.
+    Some(unsafe { SSL_new_session_ticket(ssl.as_ptr()) == 1 })
+}
+
+/// OpenSSL 1.1.1 sends tickets in the handshake alone.
+#[cfg(not(ossl300))]
+pub(crate) fn new_session_ticket(_: &mut SslRef) -> Option<bool> {
+    None
+}
+
+/// The name of the group that the handshake agreed on: `SSL_get_negotiated_group` and `SSL_group_to_name`. `None` where
+/// libssl has no such functions; `Some(None)` where the handshake had no group.
+#[cfg(ossl300)]
+pub(crate) fn negotiated_group(ssl: &SslRef) -> Option<Option<String>> {
+    const SSL_CTRL_GET_NEGOTIATED_GROUP: c_int = 134;
+    // SAFETY: the SSL is alive; the command takes nothing; the name is static, or the SSL's, and ends with NUL. The function
+    // reads, though its type says that it may write.
+    unsafe {
+        let group = openssl_sys::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_NEGOTIATED_GROUP, 0, std::ptr::null_mut());
+        let group = c_int::try_from(group).unwrap_or(0);
+        if group == 0 {
+            return Some(None);
+        }
+        let name = SSL_group_to_name(ssl.as_ptr(), group);
+        Some((!name.is_null()).then(|| std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned()))
+    }
+}
+
+/// OpenSSL 1.1.1 does not tell.
+#[cfg(not(ossl300))]
+pub(crate) fn negotiated_group(_: &SslRef) -> Option<Option<String>> {
+    None
 }

@@ -6,8 +6,8 @@ use std::ptr;
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKeyRef, Private};
-use openssl::ssl::SslContextBuilder;
-use openssl::stack::Stack;
+use openssl::ssl::{SslCipher, SslCipherRef, SslContextBuilder};
+use openssl::stack::{Stack, StackRef};
 use openssl::x509::{X509, X509Ref};
 use openssl_sys as ffi;
 
@@ -60,6 +60,18 @@ pub(crate) fn set_dh_auto(context: &mut SslContextBuilder) -> Result<(), ErrorSt
 pub(crate) fn security_level(context: &SslContextBuilder) -> c_int {
     // SAFETY: the context is alive.
     unsafe { ffi::SSL_CTX_get_security_level(context.as_ptr()) }
+}
+
+/// The names of the suites that are set, those of TLS 1.3 too: `SSL_CTX_get_ciphers`.
+pub(crate) fn cipher_names(context: &SslContextBuilder) -> Vec<&'static str> {
+    // SAFETY: the context is alive and keeps the list; names are static.
+    unsafe {
+        let list = decl::SSL_CTX_get_ciphers(context.as_ptr());
+        if list.is_null() {
+            return Vec::new();
+        }
+        StackRef::<SslCipher>::from_ptr(list).iter().map(SslCipherRef::name).collect()
+    }
 }
 
 fn control(

@@ -16,8 +16,9 @@ use openssl_sys as ffi;
 
 use super::decl;
 use super::guard::{Parked, guard};
-use super::psk;
+use super::{npn, psk};
 use crate::values::alert::Alert;
+use crate::values::alpn::AlpnProtocols;
 use crate::values::psk::{PreSharedKey, PskIdentity};
 
 /// The answer to a ClientHello.
@@ -80,6 +81,9 @@ pub(crate) trait Hooks: Send + Sync {
 
     /// A server chooses among the client's protocols, in wire format.
     fn select_protocol<'a>(&self, offered: &'a [u8]) -> ProtocolAnswer<'a>;
+
+    /// What a server advertises and a client chooses from by NPN. The connection's configuration holds the list, too.
+    fn next_protocols(&self) -> Option<Arc<AlpnProtocols>>;
 
     /// A certificate is needed. Not asked when a session is resumed.
     fn certificate(&self, ssl: &mut SslRef) -> CertificateAnswer;
@@ -150,9 +154,13 @@ pub(crate) enum Slot {
 }
 
 impl Slot {
+    /// `SSL_CTX_set_next_proto_select_cb`
+    NpnClient,
+    /// `SSL_CTX_set_next_protos_advertised_cb`
+    NpnServer,
     /// All of them, in the order in which a context is filled.
     #[cfg(test)]
-    pub(crate) const ALL: [Slot; 10] = [
+    pub(crate) const ALL: [Slot; 12] = [
         Slot::ClientHello,
         Slot::ServerName,
         Slot::Protocol,
@@ -166,6 +174,8 @@ impl Slot {
     ];
 
     /// Fills the slot of `context`.
+        Slot::NpnClient,
+        Slot::NpnServer,
     pub(crate) fn fill(self, context: &mut SslContextBuilder) {
         let ctx = context.as_ptr();
         // SAFETY: `ctx` is alive; each function below has the type that the setter's man page asks for, keeps
@@ -193,6 +203,8 @@ impl Slot {
             }
         }
     }
+                Slot::NpnClient => npn::fill_client(ctx),
+                Slot::NpnServer => npn::fill_server(ctx),
 }
 
 /// Fills or empties the slot for messages of one SSL: a change of its context does not bring it.
