@@ -352,7 +352,6 @@ fn set_ciphers(ctx: &mut SslContextBuilder, list: Option<&CipherList>, suites: O
     Ok(())
 }
 
-/// From 3.0 on, TLS 1.1 and older work at level 0 only: their handshakes sign SHA-1.
 /// Says what is missing when nothing is left of a cipher string that names algorithms of the legacy provider.
 fn explain_missing(error: Error, legacy: &[&str], legacy_provider: bool) -> Error {
     if legacy.is_empty() || error.option() != Some("cipher_list") {
@@ -396,6 +395,7 @@ fn choose_npn(npn: Parsed<AlpnProtocols>) -> Result<Option<Arc<AlpnProtocols>>, 
     Ok(Some(Arc::new(protocols)))
 }
 
+/// From 3.0 on, TLS 1.1 and older work at level 0 only: their handshakes sign SHA-1.
 fn check_level_for_versions(
     ctx: &mut SslContextBuilder,
     range: &VersionRange,

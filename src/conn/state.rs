@@ -388,6 +388,10 @@ impl Hooks for State {
         }
     }
 
+    fn next_protocols(&self) -> Option<Arc<AlpnProtocols>> {
+        self.context().npn.clone()
+    }
+
     fn client_psk(&self, hint: Option<&[u8]>) -> Option<(PskIdentity, PreSharedKey)> {
         let source = self.context().psk_source.clone()?;
         let chosen = source.choose(hint).and_then(|chosen| match chosen {
@@ -401,10 +405,6 @@ impl Hooks for State {
     }
 
     fn keep_identity(&self, identity: PskIdentity) -> Arc<[u8]> {
-    fn next_protocols(&self) -> Option<Arc<AlpnProtocols>> {
-        self.context().npn.clone()
-    }
-
         let identity: Arc<[u8]> = identity.as_bytes().into();
         self.inner().psk.identity = Some(Arc::clone(&identity));
         identity

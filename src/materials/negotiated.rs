@@ -181,10 +181,6 @@ impl<'a> Negotiated<'a> {
         self.ssl.selected_alpn_protocol()
     }
 
-    /// The name that the client asked for (SNI, RFC 6066).
-    #[doc(alias = "servername")]
-    pub fn server_name(&self) -> Option<&str> {
-        self.facts.server_name.as_deref().or_else(|| self.ssl.servername(NameType::HOST_NAME))
     /// The application protocol that NPN came to, the extension before ALPN; only up to TLS 1.2.
     ///
     /// # OpenSSL
@@ -194,6 +190,10 @@ impl<'a> Negotiated<'a> {
         npn::negotiated(self.ssl)
     }
 
+    /// The name that the client asked for (SNI, RFC 6066).
+    #[doc(alias = "servername")]
+    pub fn server_name(&self) -> Option<&str> {
+        self.facts.server_name.as_deref().or_else(|| self.ssl.servername(NameType::HOST_NAME))
     }
 
     /// Whether the peer has proved who it is: by a certificate that was verified, or by a shared key.

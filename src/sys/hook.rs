@@ -151,13 +151,13 @@ pub(crate) enum Slot {
     PskClient,
     /// `SSL_CTX_set_psk_server_callback` and `SSL_CTX_set_psk_find_session_callback`
     PskServer,
-}
-
-impl Slot {
     /// `SSL_CTX_set_next_proto_select_cb`
     NpnClient,
     /// `SSL_CTX_set_next_protos_advertised_cb`
     NpnServer,
+}
+
+impl Slot {
     /// All of them, in the order in which a context is filled.
     #[cfg(test)]
     pub(crate) const ALL: [Slot; 12] = [
@@ -171,11 +171,11 @@ impl Slot {
         Slot::Message,
         Slot::PskClient,
         Slot::PskServer,
+        Slot::NpnClient,
+        Slot::NpnServer,
     ];
 
     /// Fills the slot of `context`.
-        Slot::NpnClient,
-        Slot::NpnServer,
     pub(crate) fn fill(self, context: &mut SslContextBuilder) {
         let ctx = context.as_ptr();
         // SAFETY: `ctx` is alive; each function below has the type that the setter's man page asks for, keeps
@@ -200,11 +200,11 @@ impl Slot {
                 Slot::Message => decl::SSL_CTX_set_msg_callback(ctx, Some(message)),
                 Slot::PskClient => psk::fill_client(ctx),
                 Slot::PskServer => psk::fill_server(ctx),
+                Slot::NpnClient => npn::fill_client(ctx),
+                Slot::NpnServer => npn::fill_server(ctx),
             }
         }
     }
-                Slot::NpnClient => npn::fill_client(ctx),
-                Slot::NpnServer => npn::fill_server(ctx),
 }
 
 /// Fills or empties the slot for messages of one SSL: a change of its context does not bring it.

@@ -6,15 +6,15 @@
 
 pub(crate) mod compat;
 pub(crate) mod decl;
-pub(crate) mod bio;
 pub(crate) mod engine;
+pub(crate) mod bio;
 pub(crate) mod context;
 pub(crate) mod guard;
 pub(crate) mod hook;
-pub(crate) mod psk;
 pub(crate) mod npn;
 pub(crate) mod ossl_store;
 mod passphrase;
+pub(crate) mod psk;
 pub(crate) mod queue;
 pub(crate) mod ssl;
 pub(crate) mod ssl_io;
