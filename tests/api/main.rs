@@ -9,6 +9,8 @@ mod close;
 mod config;
 mod facts;
 mod handshake;
+mod key_uri;
+mod legacy;
 mod psk;
 mod options;
 mod panic;
