@@ -54,6 +54,8 @@ mod sys;
 mod values;
 
 pub use config::builder::ConfigBuilder;
+#[cfg(feature = "serde")]
+pub use config::compat;
 pub use config::context::{ClientConfig, Config, ServerConfig};
 pub use config::psk::{PskResolver, PskSource};
 pub use config::resolver::{ConfigResolver, HookFuture, Selection};

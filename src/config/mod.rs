@@ -3,6 +3,8 @@
 pub(crate) mod apply;
 pub(crate) mod builder;
 pub(crate) mod cipher_list;
+#[cfg(feature = "serde")]
+pub mod compat;
 pub(crate) mod context;
 pub(crate) mod names;
 pub(crate) mod psk;

@@ -12,6 +12,8 @@ pub(crate) mod key_uri;
 pub(crate) mod keylog;
 mod legacy;
 pub(crate) mod negotiated;
+#[cfg(feature = "serde")]
+pub(crate) mod pairing;
 mod pem;
 mod pkcs12;
 mod private_key;

@@ -6,6 +6,8 @@ mod support;
 
 mod client_auth;
 mod close;
+#[cfg(feature = "serde")]
+mod compat;
 mod config;
 mod facts;
 mod handshake;
