@@ -6,6 +6,7 @@
 //! | write a tokio program | [`ClientConfig`] and [`TlsConnector`], [`ServerConfig`] and [`TlsAcceptor`] or [`TlsServer`] |
 //! | have no runtime | [`BlockingStream`] |
 //! | move the bytes yourself | [`TlsEngine`] |
+//! | have an `SSL_CTX` of an OpenSSL program | [`AdoptedContext`], and [`ext`] for what the `openssl` crate lacks |
 //! | carry settings over from Node or a shell | [`SecureProtocol`], [`SecureOptions`], cipher strings: they mean the same here |
 //!
 //! # A client
@@ -53,6 +54,7 @@ mod materials;
 mod sys;
 mod values;
 
+pub use config::adopt::AdoptedBuilder;
 pub use config::builder::ConfigBuilder;
 #[cfg(feature = "serde")]
 pub use config::compat;
@@ -79,6 +81,7 @@ pub use materials::trust::TrustStore;
 pub use materials::dh::DhParameters;
 pub use materials::session::Session;
 pub use materials::identity::Identity;
+pub use sys::adopt::AdoptedContext;
 pub use values::alert::Alert;
 pub use values::alpn::AlpnProtocols;
 pub use values::error::{Error, ErrorKind};

@@ -34,13 +34,13 @@ use crate::values::protocol::{MethodSide, SecureProtocol};
 use crate::values::version::{ProtocolVersion, VersionRange};
 
 /// Node's `handshakeTimeout`.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(120);
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Node's `minDHSize`, in bits.
 const MIN_DH_BITS: u32 = 1024;
 
 /// libssl's largest plaintext of a record, in bytes.
-const MAX_SEND_FRAGMENT: usize = 16384;
+pub(crate) const MAX_SEND_FRAGMENT: usize = 16384;
 
 /// The lowest version unless said otherwise: Node's `DEFAULT_MIN_VERSION`.
 const DEFAULT_MIN: ProtocolVersion = ProtocolVersion::TLSv1_2;
@@ -210,6 +210,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),
         trace: settings.trace,
         warnings: warnings.into(),
+        adopted: None,
     })
 }
 

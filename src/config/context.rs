@@ -14,7 +14,9 @@ use super::settings::{AlpnMismatch, IdentityCheck, UnknownName};
 use super::side::{Client, Role, Server, Side};
 use crate::materials::keylog::{KeyLog, TraceSink};
 use crate::materials::trust::TrustStore;
+use crate::materials::negotiated::CipherSuite;
 use crate::materials::verify::{ClientAuth, ServerVerification};
+use crate::sys::ssl::context_ciphers;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::Error;
 use crate::values::limit::RenegotiationPolicy;
@@ -76,6 +78,15 @@ pub(crate) struct Context {
     pub(crate) max_send_fragment: usize,
     pub(crate) trace: Option<Arc<dyn TraceSink>>,
     pub(crate) warnings: Arc<[String]>,
+    /// Set when the SSL_CTX is the application's own, with its own callbacks in the place of ours.
+    pub(crate) adopted: Option<Adoption>,
+}
+
+/// What connections of an adopted SSL_CTX need to know.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Adoption {
+    /// Whether libssl compares the server's certificate with the host.
+    pub(crate) checks_name: bool,
 }
 
 impl Context {
@@ -99,6 +110,17 @@ impl<S: Side> Config<S> {
         &self.context.ssl
     }
 
+    /// The cipher suites that the configuration selects, in order, those of TLS 1.3 first.
+    ///
+    /// It is what `openssl ciphers` lists: versions, security level and certificates leave fewer of them to a connection.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_get_ciphers`.
+    #[doc(alias = "getCiphers")]
+    pub fn cipher_suites(&self) -> Vec<CipherSuite> {
+        context_ciphers(&self.context.ssl).into_iter().flatten().map(CipherSuite::of).collect()
+    }
+
     /// What is allowed but should be looked at, such as Diffie-Hellman parameters below 2048 bits.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.context.warnings.iter().map(String::as_str)
@@ -112,8 +134,11 @@ impl Config<Server> {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) with the option `server_name` when `pattern` is empty or no
-    /// name pattern.
+    /// name pattern, and on an [adopted](crate::TlsAcceptor::adopt) configuration, whose `SSL_CTX` chooses by itself.
     pub fn with_server_name(&self, pattern: &str, config: Config<Server>) -> Result<Config<Server>, Error> {
+        if self.context.adopted.is_some() {
+            return Err(Error::config("server_name", "the callbacks of an adopted SSL_CTX choose by name, not this list"));
+        }
         let pattern = ServerNamePattern::parse(pattern).map_err(|e| e.with_option("server_name"))?;
         let mut context = Context::clone(&self.context);
         context.names.push(pattern, config);

@@ -1,5 +1,6 @@
 //! From options to an SSL_CTX: data first, applied once, in one order.
 
+pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod builder;
 pub(crate) mod cipher_list;

@@ -18,6 +18,7 @@ use crate::config::context::Context;
 use crate::config::side;
 use crate::materials::negotiated::Negotiated;
 use crate::materials::session::Session;
+use crate::sys::adopt;
 use crate::sys::queue::stack_error;
 use crate::sys::ssl_io::{SslIo, Stop};
 use crate::sys::ssl as sys;
@@ -94,6 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn fail_handshake(&mut self, ended: Ended) {
+        self.state.note_verify_result(self.io.ssl());
         let error = match ended {
             Ended::Failed(error) => failure::of_protocol(error, &self.state),
             Ended::Transport => failure::of_handshake(self.io.io_mut().take_end(), &self.state),
@@ -349,6 +351,13 @@ impl<S> Connection<S> {
 /// An SSL for one connection of `context`'s side, and its state.
 pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Arc<State>), Error> {
     let mut ssl = Ssl::new(&context.ssl).map_err(|e| no_connection(&e))?;
+    if let Some(adoption) = context.adopted {
+        adopt::prepare(&mut ssl, context.renegotiation.is_allowed()).map_err(|e| no_connection(&e))?;
+        if let Some(host) = target.host.as_deref().filter(|_| adoption.checks_name) {
+            adopt::expect_host(&mut ssl, host)
+                .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("host"))?;
+        }
+    }
     match context.role {
         side::Role::Client => ssl.set_connect_state(),
         side::Role::Server => ssl.set_accept_state(),

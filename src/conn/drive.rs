@@ -13,6 +13,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Connection;
+use super::failure;
 use super::state::State;
 use super::transport::Transport;
 use super::wakers::Role;
@@ -69,6 +70,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().enter(role, cx);
         loop {
             ready!(poll_pending(&self.state, cx));
+            if self.state.is_over_limit() {
+                return Poll::Ready(Err(Ended::Failed(failure::over_limit())));
+            }
             if self.state.parked().is_some() {
                 // The panic of a future: libssl has to get on, to where it tells the peer.
                 self.io.io_mut().release();
@@ -82,6 +86,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Stop::Transport => return Poll::Ready(Err(Ended::Transport)),
                 Stop::Failed(error) => return Poll::Ready(Err(Ended::Failed(error))),
                 Stop::Panicked => return Poll::Ready(Err(Ended::Failed(self.resume_panic()))),
+                // libssl has answered by itself, and would go on.
+                Stop::WantRead | Stop::WantWrite if self.state.is_over_limit() => {}
                 Stop::WantRead if self.release_identity() => {}
                 Stop::WantRead | Stop::WantWrite => {
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.

@@ -4,6 +4,7 @@ use super::state::State;
 use super::transport::TransportEnd;
 use crate::config::side::Role;
 use crate::sys::hook::Direction;
+use crate::values::alert::Alert;
 use crate::values::error::{Error, ErrorKind};
 
 /// `SSL_R_CERTIFICATE_VERIFY_FAILED`.
@@ -16,13 +17,17 @@ pub(crate) fn of_protocol(error: Error, state: &State) -> Error {
     }
     let error = match error.reason_number() {
         Some((crate::sys::queue::LIB_SSL, CERTIFICATE_VERIFY_FAILED)) => state.verdict().error().unwrap_or(error),
-        Some(_) if state.is_over_limit() => {
-            Error::new(ErrorKind::Protocol, "the peer renegotiates more often than its policy allows")
-                .with_code("ERR_TLS_SESSION_ATTACK")
-        }
+        Some(_) if state.is_over_limit() => over_limit(),
         _ => error,
     };
     with_alert(error, state)
+}
+
+/// A peer that renegotiates too often; it was told so.
+pub(crate) fn over_limit() -> Error {
+    Error::new(ErrorKind::Protocol, "the peer renegotiates more often than its policy allows")
+        .with_code("ERR_TLS_SESSION_ATTACK")
+        .with_alert(Alert::NO_RENEGOTIATION)
 }
 
 fn with_alert(error: Error, state: &State) -> Error {

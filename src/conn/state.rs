@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use openssl::ssl::{SslRef, SslVersion};
+use openssl::ssl::{SslRef, SslVerifyMode, SslVersion};
 use openssl::x509::{X509Ref, X509StoreContextRef, X509VerifyResult};
 
 use super::drive::{Answer, Pending};
@@ -17,7 +17,7 @@ use crate::materials::negotiated::Facts;
 use crate::materials::verify::{ClientAuth, NameMismatch, ServerVerification, Verdict};
 use crate::sys::guard::Parked;
 use crate::sys::hook::{CertificateAnswer, Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, PskAnswer};
-use crate::sys::{compat, psk, ssl as sys};
+use crate::sys::{adopt, compat, psk, ssl as sys};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::Error;
@@ -192,11 +192,22 @@ impl State {
         self.inner().answer = Some(answer);
     }
 
+    /// After a handshake that failed: what libssl found, where the verification is not ours.
+    pub(crate) fn note_verify_result(&self, ssl: &SslRef) {
+        let mut inner = self.inner();
+        let found = VerifyCode::from(ssl.verify_result().as_raw());
+        if inner.context.adopted.is_some() && inner.verdict.chain.is_none() && !found.is_ok() {
+            inner.verdict.chain = Some(found);
+        }
+    }
+
     /// After a handshake: the verdict on a peer whose chain libssl had no occasion to verify, because it was resumed
     /// or because there is none.
     pub(crate) fn complete_verdict(&self, ssl: &SslRef) {
         let asked = match self.role {
             Role::Client => true,
+            // The application's callbacks may have changed it.
+            Role::Server if self.context().adopted.is_some() => ssl.verify_mode().contains(SslVerifyMode::PEER),
             Role::Server => self.context().client_auth != ClientAuth::None,
         };
         if !asked || self.inner().verdict.chain.is_some() {
@@ -248,6 +259,7 @@ impl State {
     fn swap(&self, ssl: &mut SslRef, context: Arc<Context>) -> bool {
         let swapped = ssl.set_ssl_context(&context.ssl).is_ok() && sys::take_verify_param(ssl, &context.ssl).is_ok();
         if swapped {
+            let adopted = context.adopted.is_some();
             psk::set_server_callbacks(ssl, context.psk_resolver.is_some());
             compat::replace_options(ssl, sys::context_options(&context.ssl));
             let (min, max) = sys::context_versions(&context.ssl);
@@ -257,8 +269,9 @@ impl State {
                 && ssl.set_max_proto_version(max).is_ok()
                 && ssl.set_num_tickets(context.ssl.num_tickets()).is_ok()
                 && sys::set_max_send_fragment(ssl, context.max_send_fragment);
+            let guarded = !adopted || adopt::prepare(ssl, context.renegotiation.is_allowed()).is_ok();
             self.inner().context = context;
-            return settled;
+            return settled && guarded;
         }
         swapped
     }
@@ -461,6 +474,10 @@ impl Hooks for State {
             self.inner().verdict.chain = Some(VerifyCode::from(chain.error().as_raw()));
         }
         true
+    }
+
+    fn admit_handshake(&self) -> bool {
+        !self.inner().established || matches!(self.renegotiated(), HelloAnswer::Continue)
     }
 
     fn alert(&self, direction: Direction, fatal: bool, alert: Alert) {

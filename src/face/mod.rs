@@ -1,6 +1,7 @@
 //! What applications hold: streams, connectors, acceptors, servers, and the engine without a socket.
 
 pub(crate) mod acceptor;
+mod adopt;
 pub(crate) mod blocking;
 pub(crate) mod connector;
 pub(crate) mod engine;

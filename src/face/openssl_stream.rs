@@ -96,7 +96,10 @@ where
             Ok(()) => return Poll::Ready(Ok(())),
             // tokio-openssl gives the pauses of libssl out as errors, and can be called again.
             Err(_) if state.has_pending() => {}
-            Err(error) => return Poll::Ready(Err(failure_of(error, state))),
+            Err(error) => {
+                state.note_verify_result(stream.ssl());
+                return Poll::Ready(Err(failure_of(error, state)));
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKey, Public};
-use openssl::ssl::{NameType, SslRef, SslVersion};
+use openssl::ssl::{NameType, SslCipherRef, SslRef, SslVersion};
 
 use super::certificate::Certificate;
 use super::session::Session;
@@ -57,6 +57,16 @@ pub struct CipherSuite {
 }
 
 impl CipherSuite {
+    pub(crate) fn of(cipher: &SslCipherRef) -> CipherSuite {
+        CipherSuite {
+            id: u16::from_be_bytes(cipher.protocol_id()),
+            name: cipher.name(),
+            standard_name: cipher.standard_name().unwrap_or(cipher.name()),
+            version: cipher.version(),
+            bits: cipher.bits().secret.unsigned_abs(),
+        }
+    }
+
     /// The number that IANA gave it.
     pub const fn id(&self) -> u16 {
         self.id
@@ -160,13 +170,7 @@ impl<'a> Negotiated<'a> {
     #[doc(alias = "getCipher")]
     pub fn cipher_suite(&self) -> CipherSuite {
         match self.ssl.current_cipher() {
-            Some(cipher) => CipherSuite {
-                id: u16::from_be_bytes(cipher.protocol_id()),
-                name: cipher.name(),
-                standard_name: cipher.standard_name().unwrap_or(cipher.name()),
-                version: cipher.version(),
-                bits: cipher.bits().secret.unsigned_abs(),
-            },
+            Some(cipher) => CipherSuite::of(cipher),
             // An established connection always has a suite; one that libssl has closed may have lost it.
             None => CipherSuite { id: 0, name: "(NONE)", standard_name: "TLS_NULL_WITH_NULL_NULL", version: "unknown", bits: 0 },
         }

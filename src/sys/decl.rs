@@ -5,7 +5,7 @@
 #![allow(non_camel_case_types, non_snake_case, unreachable_pub)]
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
-use openssl_sys::{ASN1_OBJECT, ASN1_TYPE, BIO, EVP_MD, EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509, X509_LOOKUP, X509_LOOKUP_METHOD, X509_OBJECT, SSL_SESSION, pem_password_cb};
+use openssl_sys::{ASN1_OBJECT, ASN1_TYPE, BIO, EVP_MD, EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509, X509_LOOKUP, X509_LOOKUP_METHOD, X509_OBJECT, SSL_METHOD, SSL_SESSION, pem_password_cb, stack_st_X509_NAME};
 
 // --- numbers of ssl.h, the same in 1.1.1 to 4.0 ---
 pub const SSL_CTRL_SET_MAX_SEND_FRAGMENT: c_int = 52;
@@ -18,6 +18,7 @@ pub const SSL_CLIENT_HELLO_RETRY: c_int = -1;
 pub const SSL_ERROR_WANT_CLIENT_HELLO_CB: c_int = 11;
 pub const SSL_ERROR_WANT_RETRY_VERIFY: c_int = 12;
 pub const SSL_CB_READ: c_int = 0x04;
+pub const SSL_CB_HANDSHAKE_START: c_int = 0x10;
 pub const SSL_CB_ALERT: c_int = 0x4000;
 
 // --- ssl ---
@@ -36,7 +37,7 @@ type PskUseSessionCallback = unsafe extern "C" fn(
 ) -> c_int;
 type PskFindSessionCallback =
     unsafe extern "C" fn(*mut SSL, *const c_uchar, size_t, *mut *mut SSL_SESSION) -> c_int;
-type InfoCallback = unsafe extern "C" fn(*const SSL, c_int, c_int);
+pub type InfoCallback = unsafe extern "C" fn(*const SSL, c_int, c_int);
 type MessageCallback = unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, size_t, *mut SSL, *mut c_void);
 unsafe extern "C" {
     pub fn SSL_CTX_set_cert_cb(ctx: *mut SSL_CTX, cb: Option<CertificateCallback>, arg: *mut c_void);
@@ -52,8 +53,6 @@ unsafe extern "C" {
         chain: *mut stack_st_X509,
         replace: c_int,
     ) -> c_int;
-    pub fn SSL_CTX_get_ciphers(ctx: *const SSL_CTX) -> *mut stack_st_SSL_CIPHER;
-    pub fn SSL_get1_supported_ciphers(ssl: *mut SSL) -> *mut stack_st_SSL_CIPHER;
     pub fn SSL_get_shared_sigalgs(
         ssl: *mut SSL,
         index: c_int,
@@ -153,4 +152,68 @@ unsafe extern "C" {
     pub fn OSSL_STORE_INFO_free(info: *mut OSSL_STORE_INFO);
     pub fn UI_UTIL_wrap_read_pem_callback(callback: pem_password_cb, writing: c_int) -> *mut UI_METHOD;
     pub fn UI_destroy_method(method: *mut UI_METHOD);
+}
+
+// --- later handshakes: renegotiation, post-handshake authentication, key update ---
+pub const SSL_KEY_UPDATE_NOT_REQUESTED: c_int = 0;
+pub const SSL_KEY_UPDATE_REQUESTED: c_int = 1;
+// SAFETY: as in ssl.h of 1.1.1 to 4.0.
+unsafe extern "C" {
+    pub fn SSL_renegotiate(ssl: *mut SSL) -> c_int;
+    pub fn SSL_renegotiate_abbreviated(ssl: *mut SSL) -> c_int;
+    pub fn SSL_renegotiate_pending(ssl: *const SSL) -> c_int;
+    pub fn SSL_key_update(ssl: *mut SSL, kind: c_int) -> c_int;
+    pub fn SSL_verify_client_post_handshake(ssl: *mut SSL) -> c_int;
+    pub fn SSL_set_post_handshake_auth(ssl: *mut SSL, on: c_int);
+    pub fn SSL_in_init(ssl: *const SSL) -> c_int;
+}
+
+// --- a context that the application has made ---
+pub const SSL_CTRL_MODE: c_int = 33;
+pub const SSL_CTRL_CLEAR_MODE: c_int = 78;
+pub const SSL_MODE_ASYNC: c_long = 0x100;
+// SAFETY: as in ssl.h of 1.1.1 to 4.0.
+unsafe extern "C" {
+    pub fn SSL_CTX_get_info_callback(ctx: *mut SSL_CTX) -> Option<InfoCallback>;
+    pub fn SSL_get_info_callback(ssl: *const SSL) -> Option<InfoCallback>;
+    pub fn SSL_set_info_callback(ssl: *mut SSL, cb: Option<InfoCallback>);
+    pub fn SSL_CTX_get_ssl_method(ctx: *const SSL_CTX) -> *const SSL_METHOD;
+    pub fn SSL_is_dtls(ssl: *const SSL) -> c_int;
+    pub fn SSL_set_read_ahead(ssl: *mut SSL, on: c_int);
+}
+
+// --- what the extension traits reach ---
+pub const SSL_CTRL_GET_TOTAL_RENEGOTIATIONS: c_int = 12;
+pub const SSL_CTRL_SESS_FIRST: c_int = 20;
+pub const SSL_CTRL_GET_MAX_CERT_LIST: c_int = 50;
+pub const SSL_CTRL_SET_MAX_CERT_LIST: c_int = 51;
+pub const SSL_CTRL_GET_TLSEXT_TICKET_KEYS: c_int = 58;
+pub const SSL_CTRL_SET_TLSEXT_TICKET_KEYS: c_int = 59;
+pub const SSL_CTRL_SET_SIGALGS_LIST: c_int = 98;
+pub const SSL_CTRL_GET_PEER_SIGNATURE_NID: c_int = 108;
+pub const SSL_CTRL_GET_SIGNATURE_NID: c_int = 132;
+pub const SSL_CTRL_SET_SPLIT_SEND_FRAGMENT: c_int = 125;
+// SAFETY: as in ssl.h of 1.1.1 to 4.0, which differ in `const` alone.
+unsafe extern "C" {
+    pub fn SSL_get_read_ahead(ssl: *const SSL) -> c_int;
+    pub fn SSL_has_pending(ssl: *const SSL) -> c_int;
+    pub fn SSL_set_quiet_shutdown(ssl: *mut SSL, on: c_int);
+    pub fn SSL_get_quiet_shutdown(ssl: *const SSL) -> c_int;
+    pub fn SSL_CTX_set_quiet_shutdown(ctx: *mut SSL_CTX, on: c_int);
+    pub fn SSL_CTX_get_quiet_shutdown(ctx: *const SSL_CTX) -> c_int;
+    pub fn SSL_set_session_id_context(ssl: *mut SSL, id: *const c_uchar, len: c_uint) -> c_int;
+    pub fn SSL_use_psk_identity_hint(ssl: *mut SSL, hint: *const c_char) -> c_int;
+    pub fn SSL_set_verify_result(ssl: *mut SSL, result: c_long);
+    pub fn SSL_get0_peer_CA_list(ssl: *const SSL) -> *const stack_st_X509_NAME;
+    pub fn SSL_CTX_get_ciphers(ctx: *const SSL_CTX) -> *mut stack_st_SSL_CIPHER;
+    pub fn SSL_get1_supported_ciphers(ssl: *mut SSL) -> *mut stack_st_SSL_CIPHER;
+    pub fn SSL_get_client_ciphers(ssl: *const SSL) -> *mut stack_st_SSL_CIPHER;
+    pub fn SSL_get_shared_ciphers(ssl: *const SSL, buf: *mut c_char, size: c_int) -> *mut c_char;
+    pub fn SSL_get_key_update_type(ssl: *const SSL) -> c_int;
+    pub fn SSL_CTX_get_timeout(ctx: *const SSL_CTX) -> c_long;
+    pub fn SSL_CTX_set_block_padding(ctx: *mut SSL_CTX, block_size: size_t) -> c_int;
+    pub fn SSL_CIPHER_get_kx_nid(cipher: *const SSL_CIPHER) -> c_int;
+    pub fn SSL_CIPHER_get_auth_nid(cipher: *const SSL_CIPHER) -> c_int;
+    pub fn SSL_SESSION_set_timeout(session: *mut SSL_SESSION, seconds: c_long) -> c_long;
+    pub fn SSL_SESSION_get0_id_context(session: *const SSL_SESSION, len: *mut c_uint) -> *const c_uchar;
 }

@@ -107,6 +107,9 @@ pub(crate) trait Hooks: Send + Sync {
     /// Whether a server has nothing but pre-shared keys to prove itself with.
     fn is_psk_only(&self) -> bool;
 
+    /// On a context that the application has made, the peer begins a handshake. False is one too many: it is refused.
+    fn admit_handshake(&self) -> bool;
+
     /// An alert was sent or received.
     fn alert(&self, direction: Direction, fatal: bool, alert: Alert);
 
@@ -356,7 +359,7 @@ unsafe extern "C" fn verify_step(ok: c_int, chain: *mut ffi::X509_STORE_CTX) -> 
     }
 }
 
-unsafe extern "C" fn info(ssl: *const ffi::SSL, place: c_int, value: c_int) {
+pub(super) unsafe extern "C" fn info(ssl: *const ffi::SSL, place: c_int, value: c_int) {
     if place & decl::SSL_CB_ALERT == 0 {
         return;
     }

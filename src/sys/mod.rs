@@ -4,6 +4,7 @@
 //! in [`decl`]; what differs between versions of libssl is in [`compat`].
 #![allow(unsafe_code)]
 
+pub(crate) mod adopt;
 pub(crate) mod compat;
 pub(crate) mod decl;
 pub(crate) mod engine;
@@ -15,7 +16,9 @@ pub(crate) mod npn;
 pub(crate) mod ossl_store;
 mod passphrase;
 pub(crate) mod psk;
+pub(crate) mod extra;
 pub(crate) mod queue;
+pub(crate) mod renegotiation;
 pub(crate) mod ssl;
 pub(crate) mod ssl_io;
 pub(crate) mod x509;

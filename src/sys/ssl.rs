@@ -9,7 +9,7 @@ use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Public};
 use openssl::ssl::{SslCipher, SslContextRef, SslOptions, SslRef, SslSessionRef, SslVersion};
-use openssl::stack::Stack;
+use openssl::stack::StackRef;
 use openssl::x509::X509VerifyResult;
 use openssl_sys as ffi;
 
@@ -158,37 +158,12 @@ pub(crate) fn shared_sigalgs(ssl: &SslRef) -> Vec<(Nid, Nid)> {
     found
 }
 
-/// The suites that this SSL would offer or accept now, in order: `SSL_get1_supported_ciphers`.
-pub(crate) fn supported_ciphers(ssl: &mut SslRef) -> Vec<SslCipherFacts> {
-    // SAFETY: the SSL is alive; the stack is ours, its elements are static and not freed with it by `Stack`, whose
-    // element type has an empty destructor.
-    let stack = unsafe {
-        let stack = decl::SSL_get1_supported_ciphers(ssl.as_ptr());
-        if stack.is_null() {
-            return Vec::new();
-        }
-        Stack::<SslCipher>::from_ptr(stack)
-    };
-    stack
-        .iter()
-        .map(|cipher| SslCipherFacts {
-            id: u16::from_be_bytes(cipher.protocol_id()),
-            name: cipher.name(),
-            standard_name: cipher.standard_name(),
-            version: cipher.version(),
-            secret_bits: cipher.bits().secret,
-            description: cipher.description(),
-        })
-        .collect()
-}
-
-/// What libssl says of a suite.
-#[derive(Debug, Clone)]
-pub(crate) struct SslCipherFacts {
-    pub(crate) id: u16,
-    pub(crate) name: &'static str,
-    pub(crate) standard_name: Option<&'static str>,
-    pub(crate) version: &'static str,
-    pub(crate) secret_bits: i32,
-    pub(crate) description: String,
+/// The suites of a context, in order, whatever the versions and the security level leave of them:
+/// `SSL_CTX_get_ciphers`.
+pub(crate) fn context_ciphers(context: &SslContextRef) -> Option<&StackRef<SslCipher>> {
+    // SAFETY: the context is alive; the stack is its own and lives as long, for nothing changes a finished context.
+    unsafe {
+        let stack = decl::SSL_CTX_get_ciphers(context.as_ptr());
+        if stack.is_null() { None } else { Some(StackRef::from_ptr(stack)) }
+    }
 }

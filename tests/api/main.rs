@@ -4,11 +4,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod adopt;
 mod client_auth;
 mod close;
 #[cfg(feature = "serde")]
 mod compat;
 mod config;
+mod ext;
 mod facts;
 mod handshake;
 mod key_uri;
