@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use openssl::error::ErrorStack;
+use openssl::error::{Error as ErrorStackEntry, ErrorStack};
 use openssl::pkey::{PKey, Private};
 use openssl::x509::X509;
 
@@ -152,9 +152,12 @@ pub(crate) fn open_engine(id: &str, option: &'static str) -> Result<&'static Eng
             "engine {id:?}: {} has no engines; they need OpenSSL 1.1.1 to 3.6 built with them",
             openssl::version::version()
         );
-        return Err(Error::unsupported(text).with_option(option).with_code("ERR_CRYPTO_CUSTOM_ENGINE_NOT_SUPPORTED"));
+        return Err(Error::unsupported(text)
+            .with_option(option)
+            .with_code("ERR_CRYPTO_CUSTOM_ENGINE_NOT_SUPPORTED"));
     }
-    let text = CString::new(id).map_err(|_| Error::config(option, "a NUL byte cannot stand in the id of an engine"))?;
+    let text = CString::new(id)
+        .map_err(|_| Error::config(option, "a NUL byte cannot stand in the id of an engine"))?;
     engine::open(&text).map_err(|stack| {
         queue::stack_error(ErrorKind::Config, &stack)
             .context(format_args!("there is no engine {id:?}, or it does not start"))
@@ -175,7 +178,9 @@ fn from_uris(certificate_uri: &str, key_uri: &str, passphrase: Option<Secret>) -
     let certificates = load(certificate_uri, Wanted::Certificates, passphrase.clone())?;
     let keys = load(key_uri, Wanted::Keys, passphrase)?;
     if certificates.certificates.is_empty() {
-        return Err(certificates.missing.context(format_args!("no certificate at {}", shown(certificate_uri))));
+        return Err(certificates
+            .missing
+            .context(format_args!("no certificate at {}", shown(certificate_uri))));
     }
     if keys.keys.is_empty() {
         return Err(keys.missing.context(format_args!("no private key at {}", shown(key_uri))));
@@ -185,7 +190,9 @@ fn from_uris(certificate_uri: &str, key_uri: &str, passphrase: Option<Secret>) -
 
 fn from_store(uri: &str, passphrase: Option<Secret>) -> Result<Identity, Error> {
     let found = load(uri, Wanted::Both, passphrase)?;
-    for (what, none) in [("private key", found.keys.is_empty()), ("certificate", found.certificates.is_empty())] {
+    for (what, none) in
+        [("private key", found.keys.is_empty()), ("certificate", found.certificates.is_empty())]
+    {
         if none {
             return Err(found.missing.context(format_args!("no {what} at {}", shown(uri))));
         }
@@ -197,20 +204,24 @@ fn from_engine(id: &str, key: &str, certificates: &[u8], pin: Option<Secret>) ->
     queue::clear();
     let engine = open_engine(id, OPTION)?;
     let with_pin = pin.is_some();
-    let key_id = CString::new(key).map_err(|_| Error::config(OPTION, "a NUL byte cannot stand in the id of a key"))?;
+    let key_id =
+        CString::new(key).map_err(|_| Error::config(OPTION, "a NUL byte cannot stand in the id of a key"))?;
     let mut chain = Vec::new();
     for block in pem::blocks(certificates).map_err(|number| pem::unterminated(OPTION, number))? {
         if block.is_certificate() {
-            chain.push(reader::certificate(block.text).map_err(|e| failed(&e).context("the certificate cannot be read"))?);
+            chain.push(
+                reader::certificate(block.text)
+                    .map_err(|e| failed(&e).context("the certificate cannot be read"))?,
+            );
         }
     }
     if chain.is_empty() {
         let error = Error::config(OPTION, "there is no certificate in the PEM text");
         return Err(error.with_code("ERR_OSSL_PEM_NO_START_LINE"));
     }
-    let key = engine
-        .private_key(&key_id, pin)
-        .map_err(|refusal| engine_refused(&refusal, with_pin).context(format_args!("engine {id:?} gives no key {}", shown(key))))?;
+    let key = engine.private_key(&key_id, pin).map_err(|refusal| {
+        engine_refused(&refusal, with_pin).context(format_args!("engine {id:?} gives no key {}", shown(key)))
+    })?;
     let leaf = chain.remove(0);
     Identity::from_openssl(leaf, key, chain)
 }
@@ -292,7 +303,15 @@ fn load_by_engine(uri: &str, wanted: Wanted, pin: Option<Secret>) -> Result<Foun
 }
 
 fn engine_refused(refusal: &Refusal, with_pin: bool) -> Error {
-    missing(Some(&refusal.stack), refusal.asked, with_pin)
+    let about_pin = |entry: &ErrorStackEntry| entry.reason().is_some_and(|text| text.contains("PIN"));
+    match refusal.stack.errors().first() {
+        // Such as "PIN incorrect" and "PIN locked" (the names of PKCS#11 without CKR_).
+        Some(entry) if with_pin && about_pin(entry) => {
+            failed(&refusal.stack).with_code("ERR_OSSL_BAD_DECRYPT")
+        }
+        // It was asked for, but what failed is something else, such as that there is no such key.
+        _ => missing(Some(&refusal.stack), refusal.asked && !with_pin, with_pin),
+    }
 }
 
 /// Why there is not what was looked for.
@@ -319,7 +338,8 @@ fn no_loader(uri: &str, scheme: &str, also: &str) -> Error {
 fn scheme(uri: &str) -> Option<&str> {
     let (name, _) = uri.split_once(':')?;
     let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    (name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(letters)).then_some(name)
+    (name.len() > 1 && name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(letters))
+        .then_some(name)
 }
 
 /// The URI without what nobody else shall read (RFC 7512 section 2.4).
@@ -343,7 +363,10 @@ mod tests {
 
     #[test]
     fn a_pin_in_a_uri_is_not_shown() {
-        assert_eq!(shown("pkcs11:object=a?pin-value=1234&module-name=x"), "pkcs11:object=a?pin-value=***&module-name=x");
+        assert_eq!(
+            shown("pkcs11:object=a?pin-value=1234&module-name=x"),
+            "pkcs11:object=a?pin-value=***&module-name=x"
+        );
         assert_eq!(shown("pkcs11:object=a?PIN-VALUE=1234"), "pkcs11:object=a?PIN-VALUE=***");
         assert_eq!(shown("pkcs11:a;pin-value=1;pin-value=2"), "pkcs11:a;pin-value=***;pin-value=***");
         assert_eq!(shown("file:/tmp/é.pem"), "file:/tmp/é.pem");

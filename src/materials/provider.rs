@@ -45,7 +45,8 @@ pub fn load_provider(name: &str) -> Result<(), Error> {
             Err(error.context(format_args!("provider {name:?} cannot be loaded")))
         }
         None => {
-            let text = format!("provider {name:?}: {} has none; they need OpenSSL 3.0", openssl::version::version());
+            let text =
+                format!("provider {name:?}: {} has none; they need OpenSSL 3.0", openssl::version::version());
             Err(Error::unsupported(text).with_option(OPTION))
         }
     }

@@ -93,7 +93,9 @@ pub(crate) fn trace(ssl: &mut SslRef, message: Message<'_>) -> Option<String> {
         let mut text = std::ptr::null_mut();
         let len = ffi::BIO_get_mem_data(bio, &raw mut text);
         let text = match usize::try_from(len) {
-            Ok(len) if len > 0 => String::from_utf8_lossy(std::slice::from_raw_parts(text.cast(), len)).into_owned(),
+            Ok(len) if len > 0 => {
+                String::from_utf8_lossy(std::slice::from_raw_parts(text.cast(), len)).into_owned()
+            }
             _ => String::new(),
         };
         ffi::BIO_free_all(bio);
@@ -259,7 +261,8 @@ pub(crate) fn negotiated_group(ssl: &SslRef) -> Option<Option<String>> {
     // SAFETY: the SSL is alive; the command takes nothing; the name is static, or the SSL's, and ends with NUL. The function
     // reads, though its type says that it may write.
     unsafe {
-        let group = openssl_sys::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_NEGOTIATED_GROUP, 0, std::ptr::null_mut());
+        let group =
+            openssl_sys::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_NEGOTIATED_GROUP, 0, std::ptr::null_mut());
         let group = c_int::try_from(group).unwrap_or(0);
         if group == 0 {
             return Some(None);

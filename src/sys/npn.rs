@@ -72,8 +72,11 @@ unsafe extern "C" fn select(
     // connection's configuration; a name has at most 255 bytes.
     unsafe {
         with(ssl, ffi::SSL_TLSEXT_ERR_ALERT_FATAL, ffi::SSL_TLSEXT_ERR_ALERT_FATAL, |_, hooks| {
-            let advertised =
-                if advertised_len == 0 { &[][..] } else { slice::from_raw_parts(advertised, advertised_len as usize) };
+            let advertised = if advertised_len == 0 {
+                &[][..]
+            } else {
+                slice::from_raw_parts(advertised, advertised_len as usize)
+            };
             let Some(own) = hooks.next_protocols() else { return ffi::SSL_TLSEXT_ERR_ALERT_FATAL };
             // Without one in common a client says its first (draft-agl-tls-nextprotoneg-04 section 4).
             let Some(name) = own.select(advertised).or_else(|| own.iter().next()) else {

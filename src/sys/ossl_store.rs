@@ -64,9 +64,8 @@ impl<'a> Store<'a> {
         let method = passphrase::method()?;
         // SAFETY: the URI is copied or used during the call; the method lives for ever and its data, the prompt, for as
         // long as the store that is made here (OSSL_STORE_open(3)).
-        let context = unsafe {
-            decl::OSSL_STORE_open(uri.as_ptr(), method, prompt.as_data(), None, ptr::null_mut())
-        };
+        let context =
+            unsafe { decl::OSSL_STORE_open(uri.as_ptr(), method, prompt.as_data(), None, ptr::null_mut()) };
         if context.is_null() { Err(ErrorStack::get()) } else { Ok(Store { context, _prompt: prompt }) }
     }
 

@@ -34,7 +34,9 @@ fn uris_and_paths_of_every_form_of_a_key_work() {
         let path = |name: &str| fixtures::path(&format!("pki/{name}")).display().to_string();
         Identity::from_uri(path("server-rsa.pem"), path(key)).unwrap();
     }
-    for (certificate, key) in [("server-p256.pem", "server-p256.sec1.key"), ("server-ed25519.pem", "server-ed25519.key")] {
+    for (certificate, key) in
+        [("server-p256.pem", "server-p256.sec1.key"), ("server-ed25519.pem", "server-ed25519.key")]
+    {
         Identity::from_uri(uri(&format!("pki/{certificate}")), uri(&format!("pki/{key}"))).unwrap();
     }
 }
@@ -59,7 +61,8 @@ fn an_encrypted_key_needs_its_passphrase_and_nobody_is_asked() {
 fn a_store_has_key_and_certificates_in_any_order() {
     for archive in ["server-rsa-modern", "server-rsa-legacy", "chain"] {
         let uri = uri(&format!("pfx/{archive}.p12"));
-        let identity = Identity::from_store_with_passphrase(&uri, "patina").unwrap_or_else(|e| panic!("{archive}: {e:?}"));
+        let identity = Identity::from_store_with_passphrase(&uri, "patina")
+            .unwrap_or_else(|e| panic!("{archive}: {e:?}"));
         assert!(identity.certificate().subject_common_names()[0].starts_with("server-rsa"), "{archive}");
         assert_eq!(refusal(Identity::from_store(&uri)).code(), "ERR_OSSL_BAD_DECRYPT", "{archive}");
     }

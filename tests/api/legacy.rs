@@ -100,7 +100,11 @@ async fn ciphers_of_the_legacy_provider_work_or_say_what_is_missing() {
                 assert_eq!(ends.1.negotiated().cipher_suite().name(), suite);
             }
             Err(error) => {
-                assert_eq!((error.kind(), error.option()), (ErrorKind::Unsupported, Some("cipher_list")), "{error:?}");
+                assert_eq!(
+                    (error.kind(), error.option()),
+                    (ErrorKind::Unsupported, Some("cipher_list")),
+                    "{error:?}"
+                );
                 assert_eq!(error.code(), "ERR_SSL_NO_CIPHER_MATCH");
                 assert!(error.message().contains(algorithm), "{error}");
                 assert!(!has_suite(suite), "{suite} is there once the provider is loaded, and yet: {error}");
@@ -114,7 +118,8 @@ fn a_legacy_cipher_that_is_one_of_many_and_missing_is_a_warning() {
     let config = client().cipher_list("HIGH:SEED-SHA:RC4-SHA:@SECLEVEL=0").build().unwrap();
     let warnings: Vec<&str> = config.warnings().collect();
     for (suite, algorithm) in [("SEED-SHA", "SEED"), ("RC4-SHA", "RC4")] {
-        let warned = warnings.iter().any(|text| text.starts_with("cipher_list: ") && text.contains(algorithm));
+        let warned =
+            warnings.iter().any(|text| text.starts_with("cipher_list: ") && text.contains(algorithm));
         // The text about RC4 explains what SEED needs, too: so ask for each alone.
         let alone = client().cipher_list(format!("HIGH:{suite}:@SECLEVEL=0")).build().unwrap();
         assert_eq!(alone.warnings().next().is_some(), !has_suite(suite), "{suite}");
@@ -155,7 +160,8 @@ fn a_provider_is_loaded_once_and_an_unknown_one_is_an_error() {
 #[tokio::test]
 async fn a_dsa_certificate_works_at_level_0() {
     let ciphers = "DHE-DSS-AES128-SHA256:@SECLEVEL=0";
-    let server = old(ServerConfig::builder().identity(identity("server-dsa")), ciphers).dhparam(DhChoice::Auto);
+    let server =
+        old(ServerConfig::builder().identity(identity("server-dsa")), ciphers).dhparam(DhChoice::Auto);
     let ends = pair(&old(client(), ciphers).build().unwrap(), &server.build().unwrap()).await;
     let facts = ends.0.negotiated();
     assert!(facts.authorized());

@@ -4,4 +4,6 @@
 mod control;
 mod facts;
 mod groups;
+mod legacy;
 mod table;
+mod token;
