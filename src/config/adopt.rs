@@ -68,7 +68,8 @@ impl<S: Side> AdoptedBuilder<S> {
     /// It takes the place of the context's own `SSL_OP_NO_RENEGOTIATION` and `SSL_OP_ALLOW_CLIENT_RENEGOTIATION`. A
     /// handshake past the limit is answered with a `no_renegotiation` alert before any work on keys, and
     /// reading and writing fail with `ERR_TLS_SESSION_ATTACK`. A handshake that this side asks for is not counted, and
-    /// neither is one that libssl refuses.
+    /// neither is one that libssl refuses. A stream of [`accept_openssl`](crate::TlsAcceptor::accept_openssl) is told nothing:
+    /// past the limit its peer is refused, and no more.
     #[must_use]
     pub fn renegotiation(mut self, policy: RenegotiationPolicy) -> Self {
         self.renegotiation = policy;

@@ -162,7 +162,8 @@ impl SslContextBuilderExt for SslContextBuilder {
     }
 
     fn use_identity(&mut self, identity: &Identity) -> Result<(), Error> {
-        sys::use_certificate(self, identity.x509(), identity.key(), identity.extra()).map_err(refused("identity"))
+        sys::use_certificate(self, identity.x509(), identity.key(), identity.extra())
+            .map_err(refused("identity"))
     }
 
     fn set_dh_auto(&mut self) -> Result<(), Error> {

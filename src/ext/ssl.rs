@@ -381,7 +381,8 @@ impl SslRefExt for SslRef {
     }
 
     fn pending_key_update(&self) -> Option<KeyUpdate> {
-        extra::key_update_type(self).map(|both| if both { KeyUpdate::Requested } else { KeyUpdate::NotRequested })
+        extra::key_update_type(self)
+            .map(|both| if both { KeyUpdate::Requested } else { KeyUpdate::NotRequested })
     }
 
     fn verify_client_post_handshake(&mut self) -> Result<(), Error> {
@@ -398,7 +399,10 @@ impl SslRefExt for SslRef {
             // libssl gives no reason.
             Some(false) => {
                 queue::clear();
-                Err(Error::new(ErrorKind::Protocol, "a ticket can be sent by a server of TLS 1.3, outside of handshakes"))
+                Err(Error::new(
+                    ErrorKind::Protocol,
+                    "a ticket can be sent by a server of TLS 1.3, outside of handshakes",
+                ))
             }
             None => Err(Error::unsupported("SSL_new_session_ticket needs OpenSSL 3.0")),
         }

@@ -138,10 +138,10 @@ pub(crate) fn prepare(ssl: &mut SslRef, renegotiation_allowed: bool) -> Result<(
     // SAFETY: the SSL is alive; the commands take numbers alone. A callback of the SSL itself, which the application may
     // have set in an ex_data callback, has libssl's type for it.
     unsafe {
-        if let Some(before) = decl::SSL_get_info_callback(ssl.as_ptr()) {
-            if !ptr::fn_addr_eq(before, info as decl::InfoCallback) {
-                ssl.set_ex_data(chain, before);
-            }
+        if let Some(before) = decl::SSL_get_info_callback(ssl.as_ptr())
+            && !ptr::fn_addr_eq(before, info as decl::InfoCallback)
+        {
+            ssl.set_ex_data(chain, before);
         }
         decl::SSL_set_info_callback(ssl.as_ptr(), Some(info));
         ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_MODE, modes as c_long, ptr::null_mut());
@@ -206,7 +206,8 @@ unsafe extern "C" fn info(ssl: *const ffi::SSL, place: c_int, value: c_int) {
 unsafe fn next_info(ssl: *const ffi::SSL) -> Option<decl::InfoCallback> {
     // SAFETY: the caller's contract; the SSL holds its context.
     unsafe {
-        let before = chained().ok().and_then(|index| SslRef::from_ptr(ssl.cast_mut()).ex_data(index).copied());
+        let before =
+            chained().ok().and_then(|index| SslRef::from_ptr(ssl.cast_mut()).ex_data(index).copied());
         before.or_else(|| decl::SSL_CTX_get_info_callback(ffi::SSL_get_SSL_CTX(ssl)))
     }
 }
@@ -302,7 +303,9 @@ mod tests {
     fn what_a_job_or_reading_ahead_would_spoil_is_off() {
         let builder = SslContext::builder(SslMethod::tls()).unwrap();
         // SAFETY: the context is alive; the command takes a number.
-        unsafe { ffi::SSL_CTX_ctrl(builder.as_ptr(), decl::SSL_CTRL_MODE, decl::SSL_MODE_ASYNC, ptr::null_mut()) };
+        unsafe {
+            ffi::SSL_CTX_ctrl(builder.as_ptr(), decl::SSL_CTRL_MODE, decl::SSL_MODE_ASYNC, ptr::null_mut())
+        };
         let context = builder.build();
         let mut ssl = Ssl::new(&context).unwrap();
         prepare(&mut ssl, false).unwrap();

@@ -7,7 +7,9 @@ use std::slice;
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
-use openssl::ssl::{SslCipher, SslCipherRef, SslContextBuilder, SslContextRef, SslRef, SslSessionRef, SslStream};
+use openssl::ssl::{
+    SslCipher, SslCipherRef, SslContextBuilder, SslContextRef, SslRef, SslSessionRef, SslStream,
+};
 use openssl::stack::{Stack, StackRef};
 use openssl::x509::store::X509StoreBuilderRef;
 use openssl::x509::{X509CrlRef, X509Name, X509VerifyResult};
@@ -110,7 +112,8 @@ pub(crate) fn shared_ciphers(ssl: &SslRef) -> Vec<String> {
     let mut text = vec![0_u8; 16 * 1024];
     // SAFETY: the SSL is alive; the place is writable for its length, and gets a C string when the answer is not null.
     let names = unsafe {
-        let answer = decl::SSL_get_shared_ciphers(ssl.as_ptr(), text.as_mut_ptr().cast(), text.len() as c_int);
+        let answer =
+            decl::SSL_get_shared_ciphers(ssl.as_ptr(), text.as_mut_ptr().cast(), text.len() as c_int);
         if answer.is_null() {
             return Vec::new();
         }
@@ -194,7 +197,10 @@ pub(crate) fn has_pending(ssl: &SslRef) -> bool {
 // --- on a context ---
 
 /// `SSL_CTX_set_tlsext_ticket_keys`.
-pub(crate) fn set_ticket_keys(context: &mut SslContextBuilder, keys: &[u8; TICKET_KEYS]) -> Result<(), ErrorStack> {
+pub(crate) fn set_ticket_keys(
+    context: &mut SslContextBuilder,
+    keys: &[u8; TICKET_KEYS],
+) -> Result<(), ErrorStack> {
     let (command, pointer) = (decl::SSL_CTRL_SET_TLSEXT_TICKET_KEYS, keys.as_ptr().cast_mut().cast());
     // SAFETY: the context is alive; libssl reads so many bytes, and copies them.
     done(unsafe { ffi::SSL_CTX_ctrl(context.as_ptr(), command, TICKET_KEYS as c_long, pointer) } as c_int)

@@ -8,13 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use openssl::ssl::{
-    AlpnError, NameType, SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions, SslSessionCacheMode,
-    SslVerifyMode, SslVersion,
+    AlpnError, NameType, SslContext, SslContextBuilder, SslContextRef, SslMethod, SslMode, SslOptions,
+    SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
 use openssl::x509::X509VerifyResult;
 use patina_tls::ext::{SessionCount, SslContextRefExt, SslRefExt, SslStreamExt};
 use patina_tls::{
-    AdoptedContext, Alert, ErrorKind, RenegotiationPolicy, ServerConfig, TlsAcceptor, TlsConnector, TlsEngine, VerifyCode,
+    AdoptedContext, Alert, ErrorKind, RenegotiationPolicy, ServerConfig, TlsAcceptor, TlsConnector,
+    TlsEngine, VerifyCode,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
@@ -175,7 +176,9 @@ fn the_callbacks_of_the_context_run_and_decide() {
     let mut client = client_context();
     client.set_alpn_protos(b"\x08http/1.1\x02h2").unwrap();
     client.set_certificate_chain_file(fixtures::path("pki/client-other.pem")).unwrap();
-    client.set_private_key_file(fixtures::path("pki/client-other.key"), openssl::ssl::SslFiletype::PEM).unwrap();
+    client
+        .set_private_key_file(fixtures::path("pki/client-other.key"), openssl::ssl::SslFiletype::PEM)
+        .unwrap();
     let mut sides = Sides::new(&client.build(), &config(&context, PLAIN));
     sides.client.ssl_mut().set_hostname("shop.patina.test").unwrap();
     for _ in 0..6 {
@@ -241,9 +244,18 @@ fn a_context_for_datagrams_or_the_other_side_is_refused() {
     let context = |method| AdoptedContext::from(SslContext::builder(method).unwrap().build());
     let error = TlsAcceptor::adopt(context(SslMethod::dtls())).build().unwrap_err();
     assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some("context")));
-    assert_eq!(TlsAcceptor::adopt(context(SslMethod::tls_client())).build().unwrap_err().option(), Some("context"));
-    assert_eq!(TlsConnector::adopt(context(SslMethod::tls_server())).build().unwrap_err().option(), Some("context"));
-    assert_eq!(TlsConnector::adopt(context(SslMethod::dtls())).build().unwrap_err().option(), Some("context"));
+    assert_eq!(
+        TlsAcceptor::adopt(context(SslMethod::tls_client())).build().unwrap_err().option(),
+        Some("context")
+    );
+    assert_eq!(
+        TlsConnector::adopt(context(SslMethod::tls_server())).build().unwrap_err().option(),
+        Some("context")
+    );
+    assert_eq!(
+        TlsConnector::adopt(context(SslMethod::dtls())).build().unwrap_err().option(),
+        Some("context")
+    );
     for method in [SslMethod::tls(), SslMethod::tls_server()] {
         TlsAcceptor::adopt(context(method)).build().unwrap();
     }
@@ -335,11 +347,13 @@ async fn finish(server: &mut Tokio) {
 #[tokio::test]
 async fn handshakes_that_the_server_asks_for_are_not_counted() {
     let context = tls12(server_context());
-    let acceptor = TlsAcceptor::adopt(context.into()).renegotiation(RenegotiationPolicy::limit(1)).build().unwrap();
+    let acceptor =
+        TlsAcceptor::adopt(context.into()).renegotiation(RenegotiationPolicy::limit(1)).build().unwrap();
     let client = pair::client().renegotiation(RenegotiationPolicy::allow_unlimited()).build().unwrap();
     let connector = TlsConnector::new(client);
     let (near, far) = tokio::io::duplex(64 * 1024);
-    let (client, server) = tokio::join!(connector.connect_openssl("localhost", near), acceptor.accept_openssl(far));
+    let (client, server) =
+        tokio::join!(connector.connect_openssl("localhost", near), acceptor.accept_openssl(far));
     let (mut client, mut server) = (client.unwrap(), server.unwrap());
     for _ in 0..3 {
         let (heard, ()) = tokio::join!(client.read_u8(), finish(&mut server));

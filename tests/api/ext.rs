@@ -9,12 +9,14 @@ use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509, X509Crl, X509StoreContext, X509VerifyResult};
 use patina_tls::ErrorKind;
 use patina_tls::ext::{
-    KeyUpdate, SessionCount, SslCipherRefExt, SslContextBuilderExt, SslContextRefExt, SslRefExt, SslSessionRefExt,
-    SslStreamExt, Switch, X509StoreBuilderRefExt,
+    KeyUpdate, SessionCount, SslCipherRefExt, SslContextBuilderExt, SslContextRefExt, SslRefExt,
+    SslSessionRefExt, SslStreamExt, Switch, X509StoreBuilderRefExt,
 };
 
 use crate::support::fixtures;
-use crate::support::wire::{self, Wire, client_context, connection, only, read, server_context, settle, shake};
+use crate::support::wire::{
+    self, Wire, client_context, connection, only, read, server_context, settle, shake,
+};
 
 const ALLOW_CLIENT_RENEGOTIATION: SslOptions = SslOptions::from_bits_retain(1 << 8);
 
@@ -26,7 +28,9 @@ fn pair(version: SslVersion) -> (Wire, Wire) {
 fn showing_client() -> openssl::ssl::SslContextBuilder {
     let mut context = client_context();
     context.set_certificate_chain_file(fixtures::path("pki/client-rsa.pem")).unwrap();
-    context.set_private_key_file(fixtures::path("pki/client-rsa.key"), openssl::ssl::SslFiletype::PEM).unwrap();
+    context
+        .set_private_key_file(fixtures::path("pki/client-rsa.key"), openssl::ssl::SslFiletype::PEM)
+        .unwrap();
     context
 }
 
@@ -171,7 +175,8 @@ fn the_suites_of_both_sides_are_told() {
     client_side.set_cipher_list("ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES128-GCM-SHA256").unwrap();
     let server_side = only(server_side, SslVersion::TLS1_2);
     let (mut client, server) = connection(&only(client_side, SslVersion::TLS1_2), &server_side);
-    let names = |list: Vec<&'static openssl::ssl::SslCipherRef>| list.iter().map(|c| c.name()).collect::<Vec<_>>();
+    let names =
+        |list: Vec<&'static openssl::ssl::SslCipherRef>| list.iter().map(|c| c.name()).collect::<Vec<_>>();
     let offered = ["ECDHE-RSA-CHACHA20-POLY1305", "ECDHE-RSA-AES128-GCM-SHA256"];
     assert_eq!(names(client.ssl_mut().supported_ciphers()), offered);
     assert_eq!(names(server.ssl().client_ciphers())[..2], offered);
@@ -238,7 +243,10 @@ fn sessions_carry_the_context_that_was_set_for_them() {
     let mut client = wire::client(&only(client_context(), SslVersion::TLS1_2), near);
     let mut server = wire::server(&only(server_context(), SslVersion::TLS1_2), far);
     server.ssl_mut().set_session_id_context(b"tenant").unwrap();
-    assert_eq!(server.ssl_mut().set_session_id_context(&[0; 33]).unwrap_err().option(), Some("session_id_context"));
+    assert_eq!(
+        server.ssl_mut().set_session_id_context(&[0; 33]).unwrap_err().option(),
+        Some("session_id_context")
+    );
     wire::shake_both(&mut client, &mut server);
     assert_eq!(server.ssl().session().unwrap().id_context(), b"tenant");
     assert_eq!(client.ssl().session().unwrap().id_context(), b"");
@@ -270,7 +278,8 @@ fn a_session_tells_of_its_ticket_and_its_time() {
     assert!(client.ssl().session().unwrap().is_resumable());
     let mut plain = server_context();
     plain.set_options(SslOptions::NO_TICKET);
-    let (client, _server) = connection(&only(client_context(), SslVersion::TLS1_2), &only(plain, SslVersion::TLS1_2));
+    let (client, _server) =
+        connection(&only(client_context(), SslVersion::TLS1_2), &only(plain, SslVersion::TLS1_2));
     let session = client.ssl().session().unwrap();
     assert_eq!((session.ticket(), session.ticket_lifetime_hint()), (None, None));
 }
@@ -305,7 +314,8 @@ fn a_hint_for_pre_shared_keys_reaches_the_client() {
     assert_eq!(server.ssl().psk_identity(), Some(&b"of the context"[..]));
 
     let (near, far) = wire::End::pair();
-    let (mut client, mut server) = (wire::client(&client_side(), near), wire::server(&server_side(None), far));
+    let (mut client, mut server) =
+        (wire::client(&client_side(), near), wire::server(&server_side(None), far));
     server.ssl_mut().use_psk_identity_hint("of the connection").unwrap();
     wire::shake_both(&mut client, &mut server);
     assert_eq!(server.ssl().psk_identity(), Some(&b"of the connection"[..]));
@@ -368,7 +378,10 @@ fn records_are_split_and_padded_as_the_context_says() {
     assert_eq!(context.set_split_send_fragment(2048).unwrap_err().option(), Some("split_send_fragment"));
     context.set_block_padding(256).unwrap();
     assert_eq!(context.set_block_padding(20_000).unwrap_err().option(), Some("block_padding"));
-    assert_eq!(SslContextBuilderExt::set_max_send_fragment(&mut context, 17).unwrap_err().option(), Some("max_send_fragment"));
+    assert_eq!(
+        SslContextBuilderExt::set_max_send_fragment(&mut context, 17).unwrap_err().option(),
+        Some("max_send_fragment")
+    );
     let (mut client, mut server) =
         connection(&only(client_context(), SslVersion::TLS1_3), &only(context, SslVersion::TLS1_3));
     settle(&mut client, &mut server);
@@ -387,7 +400,8 @@ fn servers_with_the_same_ticket_keys_know_each_others_tickets() {
     assert_ne!(random, keys);
     context.set_ticket_keys(&keys).unwrap();
     assert_eq!(context.ticket_keys().unwrap(), keys);
-    let (client, _server) = connection(&only(client_context(), SslVersion::TLS1_2), &only(context, SslVersion::TLS1_2));
+    let (client, _server) =
+        connection(&only(client_context(), SslVersion::TLS1_2), &only(context, SslVersion::TLS1_2));
     let ticket = client.ssl().session().unwrap().ticket().unwrap().to_vec();
     assert_eq!(ticket[..16], keys[..16], "a ticket begins with the name of its key");
 }
