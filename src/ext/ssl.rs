@@ -32,7 +32,7 @@ pub trait SslRefExt: Sealed {
 
     /// Whether the peer supports secure renegotiation (RFC 5746).
     ///
-    /// For TLS 1.3 libssl says yes before 4.0, and no from then on.
+    /// TLS 1.3 has no renegotiation; what libssl answers there differs between its versions.
     ///
     /// # OpenSSL
     /// `SSL_get_secure_renegotiation_support`.
