@@ -75,9 +75,9 @@ as_root() {
 has_package() {
     case "$1" in
         # Programs that people have from elsewhere, too.
-        nodejs) command -v node >/dev/null ;;
         gcc) command -v cc >/dev/null ;;
-        curl | make | openssl | perl | pkg-config | shellcheck | valgrind) command -v "$1" >/dev/null ;;
+        python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
+        make | openssl | perl | pkg-config | python3 | shellcheck | valgrind) command -v "$1" >/dev/null ;;
         *) [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
     esac
 }
