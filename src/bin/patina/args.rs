@@ -200,18 +200,31 @@ pub(crate) enum Evaluator {
 
 #[derive(Debug, Args)]
 pub(crate) struct CiphersArgs {
-    /// A string in OpenSSL's cipher-string language; names of TLS 1.3 suites may be mixed in [default: libssl's DEFAULT]
+    /// A string in OpenSSL's cipher-string language [default: libssl's DEFAULT]
     #[arg(value_name = "STRING")]
     pub(crate) string: Option<String>,
+    /// Suites of TLS 1.3, joined by colons [default: libssl's]
+    #[arg(long, value_name = "STRING")]
+    pub(crate) ciphersuites: Option<String>,
+    /// A known list in place of STRING: mozilla-modern, mozilla-intermediate, mozilla-old, node-default or
+    /// libssl-default [default: none]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["string", "ciphersuites"])]
+    pub(crate) profile: Option<String>,
     /// How the suites are listed
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub(crate) format: Format,
-    /// Who evaluates the string
-    #[arg(long, value_enum, default_value_t = Evaluator::Libssl)]
-    pub(crate) evaluator: Evaluator,
     /// Same as --format json
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
+    /// Who evaluates the string
+    #[arg(long, value_enum, default_value_t = Evaluator::Libssl)]
+    pub(crate) evaluator: Evaluator,
+    /// Say of every suite why it is in or out: which part of the string put it there or removed it
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// List every suite that this program knows, whatever libssl has
+    #[arg(long, conflicts_with_all = ["string", "ciphersuites", "profile", "explain", "evaluator"])]
+    pub(crate) table: bool,
 }
 
 /// What is to be done instead of a command.

@@ -5,11 +5,15 @@ use std::io;
 use patina_tls::{Error, ErrorKind};
 use serde_json::{Value, json};
 
+use crate::output::printable;
+
 /// What went wrong.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Wrong use: exit code 2.
     Usage(String),
+    /// Wrong use, with a drawing of where: exit code 2.
+    Pointed(String),
     /// A handshake or a connection: exit code 1.
     Connection(Report),
     /// Something else: exit code 1.
@@ -42,16 +46,17 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Failure::Usage(_) => 2,
+            Failure::Usage(_) | Failure::Pointed(_) => 2,
             Failure::Connection(_) | Failure::Other(_) => 1,
         }
     }
 
-    /// The line for stderr.
+    /// The text for stderr: one line, but for a drawing.
     pub(crate) fn line(&self) -> String {
         match self {
-            Failure::Usage(text) | Failure::Other(text) => text.clone(),
-            Failure::Connection(report) => report.line(),
+            Failure::Usage(text) | Failure::Other(text) => printable(text),
+            Failure::Pointed(text) => text.clone(),
+            Failure::Connection(report) => printable(&report.line()),
         }
     }
 }

@@ -110,7 +110,7 @@ impl Output {
             return self.event(event);
         }
         let peer = peer.map(|peer| format!("{peer}: ")).unwrap_or_default();
-        self.note(&format!("{peer}{}", report.line()));
+        self.note(&format!("{peer}{}", printable(&report.line())));
     }
 
     pub(crate) fn closed(&self, peer: SocketAddr, counts: Counts, clean: bool) {
@@ -126,7 +126,7 @@ impl Output {
         self.text(&format!("closed {peer}: {} bytes read, {} written{manner}", counts.read, counts.written));
     }
 
-    /// A line on stderr, in either form of output.
+    /// A text on stderr, in either form of output.
     pub(crate) fn note(&self, text: &str) {
         note(text);
     }
@@ -182,9 +182,9 @@ impl Output {
     }
 }
 
-/// A line on stderr that says who speaks.
+/// A text on stderr that says who speaks.
 pub(crate) fn note(text: &str) {
-    let _ = std::io::stderr().lock().write_all(format!("patina: {}\n", printable(text)).as_bytes());
+    let _ = std::io::stderr().lock().write_all(format!("patina: {text}\n").as_bytes());
 }
 
 /// Whether colour is wanted: <https://no-color.org>.
