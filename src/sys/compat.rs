@@ -232,6 +232,33 @@ pub(super) mod engine {
         ) -> *mut EVP_PKEY, absent null_mut();
         fn SSL_CTX_set_client_cert_engine(ctx: *mut SSL_CTX, engine: *mut ENGINE) -> c_int, absent 0;
     }
+
+    #[cfg(test)]
+    type LoadKey =
+        unsafe extern "C" fn(*mut ENGINE, *const c_char, *mut UI_METHOD, *mut c_void) -> *mut EVP_PKEY;
+    #[cfg(test)]
+    type AnswerForClient = unsafe extern "C" fn(
+        *mut ENGINE,
+        *mut openssl_sys::SSL,
+        *mut openssl_sys::stack_st_X509_NAME,
+        *mut *mut openssl_sys::X509,
+        *mut *mut EVP_PKEY,
+        *mut *mut openssl_sys::stack_st_X509,
+        *mut UI_METHOD,
+        *mut c_void,
+    ) -> c_int;
+
+    // What an engine of our own, for the tests, is made with.
+    #[cfg(test)]
+    optional! { not(any(osslconf = "OPENSSL_NO_ENGINE", ossl400)):
+        fn ENGINE_new() -> *mut ENGINE, absent null_mut();
+        fn ENGINE_set_id(engine: *mut ENGINE, id: *const c_char) -> c_int, absent 0;
+        fn ENGINE_set_name(engine: *mut ENGINE, name: *const c_char) -> c_int, absent 0;
+        fn ENGINE_set_load_privkey_function(engine: *mut ENGINE, function: Option<LoadKey>) -> c_int, absent 0;
+        fn ENGINE_set_load_ssl_client_cert_function(engine: *mut ENGINE, function: Option<AnswerForClient>) -> c_int,
+            absent 0;
+        fn ENGINE_add(engine: *mut ENGINE) -> c_int, absent 0;
+    }
 }
 
 // SAFETY: as in ssl.h of 3.0 to 4.0.

@@ -184,3 +184,135 @@ impl Engine {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|e| e.into_inner())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+    use std::sync::Once;
+
+    use openssl::ssl::{Ssl, SslContext, SslFiletype, SslMethod, SslVerifyMode, SslVersion};
+
+    use crate::sys::decl;
+
+    const TRIAL: &CStr = c"patina-trial";
+
+    fn path(name: &str) -> String {
+        format!("{}/fixtures/pki/{name}", env!("CARGO_MANIFEST_DIR"))
+    }
+
+    fn key_id(name: &str) -> CString {
+        CString::new(path(name)).unwrap()
+    }
+
+    /// An engine whose keys are files, and which asks for a PIN where a key is encrypted; nothing where there are no
+    /// engines.
+    fn trial() -> Option<&'static Engine> {
+        static REGISTER: Once = Once::new();
+        if !HAS_ENGINES {
+            assert!(open(TRIAL).is_err());
+            return None;
+        }
+        openssl::init();
+        // SAFETY: the engine is new; the list of engines takes a reference, and ours stays for ever.
+        REGISTER.call_once(|| unsafe {
+            let engine = c::ENGINE_new();
+            assert_eq!(c::ENGINE_set_id(engine, TRIAL.as_ptr()), 1);
+            assert_eq!(c::ENGINE_set_name(engine, c"an engine for tests".as_ptr()), 1);
+            assert_eq!(c::ENGINE_set_load_privkey_function(engine, Some(load_key)), 1);
+            assert_eq!(c::ENGINE_set_load_ssl_client_cert_function(engine, Some(answer_for_client)), 1);
+            assert_eq!(c::ENGINE_add(engine), 1);
+        });
+        Some(open(TRIAL).unwrap())
+    }
+
+    unsafe extern "C" fn load_key(
+        _: *mut ffi::ENGINE,
+        id: *const c_char,
+        method: *mut decl::UI_METHOD,
+        data: *mut c_void,
+    ) -> *mut ffi::EVP_PKEY {
+        // SAFETY: libcrypto hands on what `private_key` gave: a path, and a method with its data.
+        unsafe {
+            let store = decl::OSSL_STORE_open(id, method, data, None, ptr::null_mut());
+            if store.is_null() {
+                return ptr::null_mut();
+            }
+            let object = decl::OSSL_STORE_load(store);
+            let key =
+                if object.is_null() { ptr::null_mut() } else { decl::OSSL_STORE_INFO_get1_PKEY(object) };
+            decl::OSSL_STORE_INFO_free(object);
+            decl::OSSL_STORE_close(store);
+            key
+        }
+    }
+
+    unsafe extern "C" fn answer_for_client(
+        _: *mut ffi::ENGINE,
+        _: *mut ffi::SSL,
+        _: *mut ffi::stack_st_X509_NAME,
+        certificate: *mut *mut ffi::X509,
+        key: *mut *mut ffi::EVP_PKEY,
+        _: *mut *mut ffi::stack_st_X509,
+        _: *mut decl::UI_METHOD,
+        _: *mut c_void,
+    ) -> c_int {
+        let read = |name: &str| std::fs::read(path(name)).unwrap();
+        let leaf = X509::from_pem(&read("client-rsa.pem")).unwrap();
+        let own = PKey::private_key_from_pem(&read("client-rsa.key")).unwrap();
+        // SAFETY: libssl gives places for the answer and takes over what is stored there.
+        unsafe {
+            *certificate = leaf.as_ptr();
+            *key = own.as_ptr();
+        }
+        std::mem::forget((leaf, own));
+        1
+    }
+
+    #[test]
+    fn a_key_comes_with_the_pin_of_this_call_and_no_other() {
+        let Some(engine) = trial() else { return };
+        let id = key_id("server-rsa-encrypted.key");
+        let load = |pin: Option<&str>| engine.private_key(&id, pin.map(Secret::from));
+        let expected = PKey::private_key_from_pem(&std::fs::read(path("server-rsa.key")).unwrap()).unwrap();
+        assert!(load(Some("patina")).unwrap().public_eq(&expected));
+        for pin in [None, Some("wrong"), Some("")] {
+            let refusal = load(pin).unwrap_err();
+            assert!(refusal.asked, "{pin:?}: {refusal:?}");
+        }
+        let plain = engine.private_key(&key_id("server-rsa.key"), None).unwrap();
+        assert!(plain.public_eq(&expected));
+        let absent = engine.private_key(&key_id("absent.key"), Some("patina".into())).unwrap_err();
+        assert!(!absent.asked);
+        assert!(engine.certificate(&key_id("server-rsa.pem"), None).is_err(), "it has no such command");
+    }
+
+    #[test]
+    fn an_engine_is_opened_once() {
+        let Some(engine) = trial() else { return };
+        assert!(ptr::eq(engine, open(TRIAL).unwrap()));
+        assert!(open(c"no-such-engine").is_err());
+        assert!(open(c"/no/such/engine.so").is_err());
+    }
+
+    #[test]
+    fn an_engine_answers_for_a_client() {
+        let Some(engine) = trial() else { return };
+        let mut client = SslContext::builder(SslMethod::tls_client()).unwrap();
+        engine.answer_for_client(&mut client).unwrap();
+        let mut server = SslContext::builder(SslMethod::tls_server()).unwrap();
+        server.set_certificate_file(path("server-rsa.pem"), SslFiletype::PEM).unwrap();
+        server.set_private_key_file(path("server-rsa.key"), SslFiletype::PEM).unwrap();
+        server.set_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_, _| true);
+        server.set_max_proto_version(Some(SslVersion::TLS1_2)).unwrap();
+        let (near, far) = UnixStream::pair().unwrap();
+        let (client, server) = (client.build(), server.build());
+        let name = std::thread::scope(|scope| {
+            scope.spawn(|| Ssl::new(&client).unwrap().connect(near).map(drop).unwrap());
+            let stream = Ssl::new(&server).unwrap().accept(far).unwrap();
+            stream.ssl().peer_certificate().unwrap().subject_name().to_der().unwrap()
+        });
+        let expected = X509::from_pem(&std::fs::read(path("client-rsa.pem")).unwrap()).unwrap();
+        assert_eq!(name, expected.subject_name().to_der().unwrap());
+    }
+}
