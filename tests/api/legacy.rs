@@ -182,8 +182,14 @@ async fn a_certificate_signed_with_sha_1_works_at_level_0_and_not_at_2() {
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unauthorized, "UNSPECIFIED"), "{error:?}");
     assert!(error.message().contains("digest algorithm too weak"), "{error}");
 
-    let error = certificate().security_level(2).build().unwrap_err();
-    assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some("identity")), "{error:?}");
+    // From 4.0 on libssl leaves the judgement of a signature to the peer.
+    let own = certificate().security_level(2).build();
+    if openssl::version::number() < 0x4000_0000 {
+        let error = own.unwrap_err();
+        assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some("identity")), "{error:?}");
+    } else {
+        own.unwrap();
+    }
 }
 
 #[tokio::test]
