@@ -102,7 +102,13 @@ pub(crate) struct ServeArgs {
     pub(crate) reject_unauthorized: Option<YesNo>,
 
     /// Whether the server's order of cipher suites counts
-    #[arg(long, value_name = "yes|no", default_value = "yes", hide_possible_values = true, help_heading = "Protocol")]
+    #[arg(
+        long,
+        value_name = "yes|no",
+        default_value = "yes",
+        hide_possible_values = true,
+        help_heading = "Protocol"
+    )]
     pub(crate) honor_cipher_order: YesNo,
     /// Diffie-Hellman parameters of DHE suites: auto, or a file (PEM) [default: none, and so no DHE before TLS 1.3]
     #[arg(long, value_name = "auto|FILE", help_heading = "Protocol")]
@@ -265,7 +271,9 @@ fn instead(error: &clap::Error) -> Instead {
             let name = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             match ELSEWHERE.contains(&name) {
                 true => Instead::Refuse(format!("{name} is not available in this version")),
-                false => Instead::Refuse(format!("{name} is no command; there are serve, connect and ciphers")),
+                false => {
+                    Instead::Refuse(format!("{name} is no command; there are serve, connect and ciphers"))
+                }
             }
         }
         _ => Instead::Refuse(one_line(&error.render().to_string())),

@@ -128,7 +128,8 @@ fn parse_export(text: &str) -> Result<Export, String> {
     };
     let length = length.parse().ok().filter(|length| (1..=65_535).contains(length));
     let length = length.ok_or_else(|| format!("{}; LENGTH is 1 to 65535 bytes", form()))?;
-    let context = context.map(|hex| unhex(hex).ok_or_else(|| format!("{hex:?} is not hexadecimal"))).transpose()?;
+    let context =
+        context.map(|hex| unhex(hex).ok_or_else(|| format!("{hex:?} is not hexadecimal"))).transpose()?;
     Ok(Export { label: label.to_owned(), length, context })
 }
 

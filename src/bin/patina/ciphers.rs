@@ -148,7 +148,9 @@ fn differences(pure: &[Row], libssl: &[Row]) -> Vec<String> {
     let name = |rows: &[Row], place: usize| rows.get(place).map_or("-".to_owned(), |row| row.name.clone());
     (0..pure.len().max(libssl.len()))
         .filter(|place| pure.get(*place).map(|row| row.id) != libssl.get(*place).map(|row| row.id))
-        .map(|place| format!("at {} pure has {}, libssl {}", place + 1, name(pure, place), name(libssl, place)))
+        .map(|place| {
+            format!("at {} pure has {}, libssl {}", place + 1, name(pure, place), name(libssl, place))
+        })
         .collect()
 }
 
@@ -180,7 +182,9 @@ fn explain(rows: &[Row], explanation: &Explanation, format: Format) -> Result<()
         match format {
             Format::Json => {
                 let selected = verdict.is_selected() || listed.is_some();
-                text.push_str(&json!({"name": suite.openssl_name(), "selected": selected, "why": why}).to_string());
+                text.push_str(
+                    &json!({"name": suite.openssl_name(), "selected": selected, "why": why}).to_string(),
+                );
             }
             Format::Names | Format::Table => text.push_str(&why),
         }
@@ -204,7 +208,18 @@ fn table(rows: &[Row]) -> Table {
         true => ContentArrangement::Dynamic,
         false => ContentArrangement::Disabled,
     });
-    table.set_header(["#", "name", "id", "since", "exchange", "signature", "encryption", "bits", "mac", "IANA's name"]);
+    table.set_header([
+        "#",
+        "name",
+        "id",
+        "since",
+        "exchange",
+        "signature",
+        "encryption",
+        "bits",
+        "mac",
+        "IANA's name",
+    ]);
     for (place, row) in rows.iter().enumerate() {
         let [exchange, signature, encryption, mac] = row.parts();
         table.add_row([

@@ -38,7 +38,9 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
     let mut options = ConnectOptions::new(host);
     if let Some(name) = &args.servername {
         if name.parse::<IpAddr>().is_ok() {
-            return Err(Failure::Usage(format!("--servername: {name} is an IP address; SNI is for names (RFC 6066)")));
+            return Err(Failure::Usage(format!(
+                "--servername: {name} is an IP address; SNI is for names (RFC 6066)"
+            )));
         }
         options = options.server_name(name);
     }
@@ -90,7 +92,8 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
         (None, _) => Ok(()),
         (Some(file), Some(session)) => write_session(file, &session),
         (Some(file), None) => {
-            let text = format!("--session-out: {}: the server gave no session that can be resumed", file.display());
+            let text =
+                format!("--session-out: {}: the server gave no session that can be resumed", file.display());
             Err(Failure::Other(text))
         }
     }
@@ -109,7 +112,8 @@ fn report_closed(
 fn split_target(target: &str) -> Result<(&str, u16), Failure> {
     let refuse = |why: &str| Failure::Usage(format!("HOST:PORT: {target:?} {why}"));
     let (host, port) = target.rsplit_once(':').ok_or_else(|| refuse("has no port"))?;
-    let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| refuse("has no port of 1 to 65535"))?;
+    let port =
+        port.parse().ok().filter(|port| *port != 0).ok_or_else(|| refuse("has no port of 1 to 65535"))?;
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     match bare {
         None if host.contains(':') => Err(refuse("is ambiguous: put the IPv6 address in brackets")),
@@ -120,7 +124,8 @@ fn split_target(target: &str) -> Result<(&str, u16), Failure> {
 
 async fn dial(host: &str, port: u16, time: Duration) -> Result<TcpStream, Failure> {
     let doing = format!("connecting to {host}:{port}");
-    let report = |code: &str, reason: String| Report { code: code.to_owned(), reason, alert: None }.doing(&doing);
+    let report =
+        |code: &str, reason: String| Report { code: code.to_owned(), reason, alert: None }.doing(&doing);
     let addresses: Vec<_> = match lookup_host((host, port)).await {
         Ok(found) => found.collect(),
         Err(error) => return Err(report("ENOTFOUND", error.to_string()).into()),
@@ -153,7 +158,8 @@ fn read_session(file: &Path) -> Result<Session, Failure> {
 
 /// Writes a session, which has keys in it, for its owner alone.
 fn write_session(file: &Path, session: &Session) -> Result<(), Failure> {
-    let failed = |why: &dyn std::fmt::Display| Failure::Other(format!("--session-out: {}: {why}", file.display()));
+    let failed =
+        |why: &dyn std::fmt::Display| Failure::Other(format!("--session-out: {}: {why}", file.display()));
     let der = session.to_der().map_err(|error| failed(&error.message()))?;
     let bytes = match file.extension().is_some_and(|extension| extension == "der") {
         true => der,

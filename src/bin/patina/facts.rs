@@ -48,8 +48,11 @@ impl Facts {
         let exports = exports
             .iter()
             .map(|export| {
-                let bytes =
-                    negotiated.export_keying_material(export.length, &export.label, export.context.as_deref())?;
+                let bytes = negotiated.export_keying_material(
+                    export.length,
+                    &export.label,
+                    export.context.as_deref(),
+                )?;
                 Ok((export.label.clone(), bytes))
             })
             .collect::<Result<_, patina_tls::Error>>()?;
@@ -119,19 +122,27 @@ impl Facts {
 
     /// The facts as labels and texts, without those that say nothing.
     pub(crate) fn rows(&self) -> Vec<(&'static str, String)> {
-        let mut rows = vec![("protocol", self.protocol.to_owned()), ("cipher", self.cipher.name().to_owned())];
-        let mut add = |label, value: Option<String>| rows.extend(value.map(|value| (label, printable(&value))));
+        let mut rows =
+            vec![("protocol", self.protocol.to_owned()), ("cipher", self.cipher.name().to_owned())];
+        let mut add =
+            |label, value: Option<String>| rows.extend(value.map(|value| (label, printable(&value))));
         add("server name", self.servername.clone());
         add("alpn", self.alpn.clone());
         add("psk identity", self.psk_identity.clone());
         add("session", Some(if self.session_reused { "resumed" } else { "new" }.to_owned()));
         add("authorized", self.authorization_text());
-        add("certificate", self.peer_certificate.as_ref().map(|certificate| certificate.subject().to_string()));
+        add(
+            "certificate",
+            self.peer_certificate.as_ref().map(|certificate| certificate.subject().to_string()),
+        );
         add("issuer", self.peer_certificate.as_ref().map(|certificate| certificate.issuer().to_string()));
         add("valid until", self.peer_certificate.as_ref().map(Certificate::valid_to));
         add("ephemeral key", self.ephemeral_key_text());
         add("renegotiation", (self.protocol != "TLSv1.3").then(|| self.renegotiation_text().to_owned()));
-        add("extended master secret", (self.protocol != "TLSv1.3").then(|| yes_no(self.extended_master_secret).to_owned()));
+        add(
+            "extended master secret",
+            (self.protocol != "TLSv1.3").then(|| yes_no(self.extended_master_secret).to_owned()),
+        );
         for (label, bytes) in &self.exports {
             rows.push(("export", format!("{} {}", printable(label), hex(bytes))));
         }

@@ -36,7 +36,9 @@ impl Failure {
             "ERR_INVALID_ARG_VALUE" => String::new(),
             code => format!(" ({code})"),
         };
-        Failure::Usage(format!("{flag}: {file}{}{code}", error.message()))
+        // The library speaks of its own methods.
+        let text = without_errno(error.message()).replace("security_level(0)", "--security-level 0");
+        Failure::Usage(format!("{flag}: {file}{text}{code}"))
     }
 
     /// An option that the library refused when it applied all of them.
@@ -80,7 +82,7 @@ impl Report {
     pub(crate) fn of(error: &Error) -> Report {
         Report {
             code: error.code().to_owned(),
-            reason: error.message().to_owned(),
+            reason: without_errno(error.message()).to_owned(),
             alert: error.alert().map(|alert| (alert.code(), alert.to_string())),
         }
     }
@@ -89,9 +91,7 @@ impl Report {
         match Error::from_io(error) {
             Some(error) => Report::of(error),
             None => {
-                let text = error.to_string();
-                // The code says it already.
-                let reason = text.split(" (os error").next().unwrap_or(&text).to_owned();
+                let reason = without_errno(&error.to_string()).to_owned();
                 Report { code: errno(error).to_owned(), reason, alert: None }
             }
         }
@@ -116,6 +116,11 @@ impl Report {
         let alert = self.alert.as_ref().map(|(number, _)| *number);
         [("code", json!(self.code)), ("reason", json!(self.reason)), ("alert", json!(alert))]
     }
+}
+
+/// A text of the standard library without its number, of which the code is the name.
+fn without_errno(text: &str) -> &str {
+    text.split(" (os error").next().unwrap_or(text)
 }
 
 /// The name that an error of the system has in errno.h.

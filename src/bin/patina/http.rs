@@ -135,11 +135,14 @@ fn parse(head: &[u8]) -> Result<Request, Status> {
     let text = String::from_utf8_lossy(head);
     let mut lines = text.lines();
     let mut words = lines.next().unwrap_or_default().split(' ');
-    let (Some(method), Some(target), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
     else {
         return Err(BAD_REQUEST);
     };
-    let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+    let is_token = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+    };
     if !is_token(method) || target.is_empty() {
         return Err(BAD_REQUEST);
     }
@@ -287,11 +290,23 @@ mod tests {
 
     #[test]
     fn json_is_for_those_who_prefer_it() {
-        for json in ["application/json", "application/json, */*", "text/html;q=0.5, application/json", "application/*"] {
+        for json in [
+            "application/json",
+            "application/json, */*",
+            "text/html;q=0.5, application/json",
+            "application/*",
+        ] {
             assert!(prefers_json(json), "{json}");
         }
         let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8";
-        for html in ["", "*/*", browser, "text/html, application/json", "application/json;q=0", "application/json;q=0.5, text/*"] {
+        for html in [
+            "",
+            "*/*",
+            browser,
+            "text/html, application/json",
+            "application/json;q=0",
+            "application/json;q=0.5, text/*",
+        ] {
             assert!(!prefers_json(html), "{html}");
         }
     }

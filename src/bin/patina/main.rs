@@ -14,7 +14,7 @@ mod pump;
 mod serve;
 mod settings;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use tokio::runtime::{Builder, Runtime};
@@ -77,6 +77,7 @@ fn trace(verbose: u8) -> Result<(), Failure> {
             .map_err(|error| Failure::Usage(format!("PATINA_LOG: {filter:?}: {error}")))?,
         Err(_) => EnvFilter::new(default),
     };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colour = std::io::stderr().is_terminal() && output::wants_colour();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr).init();
     Ok(())
 }

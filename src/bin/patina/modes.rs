@@ -31,7 +31,11 @@ pub(crate) struct Channel<'a> {
 }
 
 impl<'a> Channel<'a> {
-    pub(crate) fn new(tls: &'a mut TlsStream<TcpStream>, peer: SocketAddr, exports: &'a [Export]) -> Channel<'a> {
+    pub(crate) fn new(
+        tls: &'a mut TlsStream<TcpStream>,
+        peer: SocketAddr,
+        exports: &'a [Export],
+    ) -> Channel<'a> {
         Channel { tls, peer, exports, counts: Counts::default() }
     }
 

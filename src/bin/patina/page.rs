@@ -31,7 +31,9 @@ pub(crate) fn render(facts: &Facts) -> String {
     page.push_str(env!("CARGO_PKG_VERSION"));
     page.push_str("</b> on ");
     page.push_str(&escape(openssl::version::version()));
-    page.push_str("</span><a href=\"/facts.json\">the same as JSON</a></footer>\n</main>\n</body>\n</html>\n");
+    page.push_str(
+        "</span><a href=\"/facts.json\">the same as JSON</a></footer>\n</main>\n</body>\n</html>\n",
+    );
     page
 }
 
@@ -43,7 +45,8 @@ fn hero(page: &mut String, facts: &Facts) {
     };
     let (name, standard_name) = (facts.cipher.name(), facts.cipher.standard_name());
     // TLS 1.3 has one name for a suite.
-    let standard_name = if name == standard_name { String::new() } else { format!("{standard_name} \u{b7} ") };
+    let standard_name =
+        if name == standard_name { String::new() } else { format!("{standard_name} \u{b7} ") };
     let _ = writeln!(
         page,
         "<header class=\"{class}\"><p class=\"over\">Your connection to this server</p>\n\
@@ -196,7 +199,10 @@ mod tests {
 
     #[test]
     fn no_text_leaves_its_place() {
-        assert_eq!(escape("<script>\"a\"&'b'\0\u{202e}</script>"), "&lt;script&gt;&quot;a&quot;&amp;&#39;b&#39;\u{fffd}\u{fffd}&lt;/script&gt;");
+        assert_eq!(
+            escape("<script>\"a\"&'b'\0\u{202e}</script>"),
+            "&lt;script&gt;&quot;a&quot;&amp;&#39;b&#39;\u{fffd}\u{fffd}&lt;/script&gt;"
+        );
         assert_eq!(escape("Zürich 東京"), "Zürich 東京");
     }
 

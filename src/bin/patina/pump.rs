@@ -93,7 +93,11 @@ impl<'a> Pump<'a> {
     }
 
     /// The same for a server, which has no session to look for.
-    pub(crate) fn for_server(tls: &'a mut TlsStream<TcpStream>, output: &'a Output, input: Input) -> Pump<'a> {
+    pub(crate) fn for_server(
+        tls: &'a mut TlsStream<TcpStream>,
+        output: &'a Output,
+        input: Input,
+    ) -> Pump<'a> {
         Pump { is_client: false, ..Pump::new(tls, output, input, None) }
     }
 

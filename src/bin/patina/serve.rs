@@ -55,8 +55,8 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         output.note(warning);
     }
     let server = TlsServer::bind(&*address, serving.config).await;
-    let server =
-        server.map_err(|error| Failure::from(Report::of(&error).doing(&format!("listening on {address}"))))?;
+    let server = server
+        .map_err(|error| Failure::from(Report::of(&error).doing(&format!("listening on {address}"))))?;
     let desk = Arc::new(Desk {
         output: Arc::clone(&output),
         mode: args.mode,
@@ -157,12 +157,14 @@ impl Desk {
         if !self.greet(&tls, peer) {
             return;
         }
+        tracing::info!(%peer, "handshake complete");
         let mut channel = Channel::new(&mut tls, peer, &self.exports);
         let outcome = tokio::select! {
             outcome = modes::run(self.mode, &mut channel) => outcome,
             () = self.closing() => Ok(()),
         };
         let counts = channel.counts;
+        tracing::info!(%peer, counts.read, counts.written, "done");
         match outcome {
             Ok(()) => farewell(&mut tls).await,
             Err(error) => self.output.error(Some(peer), &Report::of_io(&error)),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use patina_tls::{
-    AlpnMismatch, CipherPreference, ClientAuth, ClientConfig, ConfigBuilder, CrlCheck, DhChoice, DhParameters,
-    Error, Identity, KeyLog, KeyLogFile, ProtocolVersion, RenegotiationPolicy, SecureOptions, Secret, ServerConfig,
-    ServerVerification, Side, TrustStore, VersionRange,
+    AlpnMismatch, CipherPreference, ClientAuth, ClientConfig, ConfigBuilder, CrlCheck, DhChoice,
+    DhParameters, Error, Identity, KeyLog, KeyLogFile, ProtocolVersion, RenegotiationPolicy, Secret,
+    SecureOptions, ServerConfig, ServerVerification, Side, TrustStore, VersionRange,
 };
 
 use crate::args::{ConnectArgs, Mismatch, Mode, ServeArgs};
@@ -211,7 +211,9 @@ fn versions(args: &SharedArgs) -> Result<Option<VersionRange>, Failure> {
     if lowest > highest {
         let text = match min {
             Some(_) => format!("--min-version: {lowest} is above --max-version {highest}"),
-            None => format!("--max-version: {highest} is below the default of --min-version, which is {lowest}"),
+            None => {
+                format!("--max-version: {highest} is below the default of --min-version, which is {lowest}")
+            }
         };
         return Err(Failure::Usage(format!("{text} (ERR_TLS_INVALID_PROTOCOL_VERSION)")));
     }
@@ -257,7 +259,8 @@ fn passphrase(args: &SharedArgs) -> Option<Secret> {
 
 /// `HOST=CERT,KEY`, or `HOST=FILE` with both in it.
 fn read_context<'a>(text: &'a str, args: &SharedArgs) -> Result<(&'a str, Identity), Failure> {
-    let Some((pattern, files)) = text.split_once('=').filter(|(pattern, files)| !pattern.is_empty() && !files.is_empty())
+    let Some((pattern, files)) =
+        text.split_once('=').filter(|(pattern, files)| !pattern.is_empty() && !files.is_empty())
     else {
         return Err(Failure::Usage(format!("--context: {text:?} has not the form HOST=CERT,KEY")));
     };
