@@ -18,6 +18,8 @@ mod legacy;
 mod psk;
 mod options;
 mod panic;
+#[cfg(feature = "cli")]
+mod program;
 mod resolver;
 mod resumption;
 mod sni;
