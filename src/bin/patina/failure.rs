@@ -108,7 +108,9 @@ impl Report {
             Some((number, name)) => format!(" (alert {number} {name})"),
             None => String::new(),
         };
-        format!("{}: {}{alert}", self.code, self.reason)
+        // libssl's text has the number in it as well.
+        let reason = self.reason.split(" (SSL alert number").next().unwrap_or(&self.reason);
+        format!("{}: {reason}{alert}", self.code)
     }
 
     /// The same as fields of an event.
