@@ -186,6 +186,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         if !self.may_read {
             return Some(IoStep::Retry);
         }
+        if self.must_push() {
+            // Whoever waits for an answer must have asked: from a blocking stream's read there is no way back to do
+            // it. What comes of it is told by the next push; until then there may be something to read.
+            let _ = self.poll_push();
+        }
         let room = self.input.room();
         if room.is_empty() {
             // More than a handshake can need is held: let it pass, and fail where it fails.
