@@ -370,7 +370,8 @@ impl<S: Side> ConfigBuilder<S> {
     /// Runs `step` on libssl's own builder, after all other options and before the hooks of this library.
     ///
     /// These callback slots belong to the library and are filled after `step`: client hello, server name, ALPN
-    /// selection (servers), certificate verification, info, and, where asked for, key log and message.
+    /// selection (servers), certificate verification, info, and, where asked for, key log, message, pre-shared keys and
+    /// NPN.
     #[must_use]
     pub fn with_openssl<F>(mut self, step: F) -> Self
     where
