@@ -5,23 +5,30 @@
 mod support;
 
 mod adopt;
+mod blocking;
 mod client_auth;
 mod close;
 #[cfg(feature = "serde")]
 mod compat;
 mod config;
+mod defaults;
+mod engine;
 mod ext;
 mod facts;
+mod garbage;
 mod handshake;
+mod hooks;
 mod key_uri;
 mod legacy;
-mod psk;
 mod options;
 mod panic;
 #[cfg(feature = "cli")]
 mod program;
+mod psk;
 mod resolver;
 mod resumption;
+mod send_sync;
+mod server;
 mod sni;
 mod transfer;
 mod verify;
