@@ -36,12 +36,16 @@ fn bytes_pass_both_ways_and_ends_are_clean() {
             tls.write_all(&heard).unwrap();
             tls.shutdown().unwrap();
         });
-        let mut tls = BlockingStream::connect(&client().versions(version).build().unwrap(), "localhost", near).unwrap();
+        let mut tls =
+            BlockingStream::connect(&client().versions(version).build().unwrap(), "localhost", near).unwrap();
         assert!(tls.negotiated().authorized());
         assert_eq!(tls.negotiated().version(), version);
         let sent: Vec<u8> = (0..200_000_u32).map(|n| (n % 253) as u8).collect();
         tls.write_all(&sent[..100]).unwrap();
-        assert!(tls.write_vectored(&[IoSlice::new(&sent[100..150]), IoSlice::new(&sent[150..200])]).unwrap() == 100);
+        assert!(
+            tls.write_vectored(&[IoSlice::new(&sent[100..150]), IoSlice::new(&sent[150..200])]).unwrap()
+                == 100
+        );
         tls.write_all(&sent[200..]).unwrap();
         tls.flush().unwrap();
         tls.shutdown().unwrap();

@@ -1,7 +1,8 @@
 //! What a server asks of its clients, and what it makes of the answers.
 
 use patina_tls::{
-    Alert, ClientAuth, ClientConfig, ConfigBuilder, ErrorKind, ProtocolVersion, Server, TrustStore, VerifyCode,
+    Alert, ClientAuth, ClientConfig, ConfigBuilder, ErrorKind, ProtocolVersion, Server, TrustStore,
+    VerifyCode,
 };
 use tokio::io::AsyncReadExt;
 
@@ -70,7 +71,8 @@ async fn a_missing_certificate_is_refused_when_one_is_required() {
         (ProtocolVersion::TLSv1_3, Alert::CERTIFICATE_REQUIRED),
     ] {
         let client = client().versions(version).build().unwrap();
-        let (client, server) = handshake(&client, "localhost", &asking(ClientAuth::Require).build().unwrap()).await;
+        let (client, server) =
+            handshake(&client, "localhost", &asking(ClientAuth::Require).build().unwrap()).await;
         let error = server.unwrap_err();
         assert_eq!(error.code(), "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE");
         assert_eq!(error.alert(), Some(alert));

@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use patina_tls::{
-    Client, ClientAuth, ClientConfig, ClientHello, ConfigBuilder, DhChoice, Error, ErrorKind, Identity, ProtocolVersion,
-    SecureOptions, SecureProtocol, Server, ServerConfig, TlsEngine, TrustStore, VersionRange,
+    Client, ClientAuth, ClientConfig, ClientHello, ConfigBuilder, DhChoice, Error, ErrorKind, Identity,
+    ProtocolVersion, SecureOptions, SecureProtocol, Server, ServerConfig, TlsEngine, TrustStore,
+    VersionRange,
 };
 use proptest::prelude::*;
 
@@ -48,7 +49,9 @@ fn a_reversed_range_of_versions_is_refused() {
 fn every_secure_protocol_gives_its_versions_or_says_why_not() {
     for method in SecureProtocol::all() {
         let name = method.name();
-        let old = name.starts_with("TLSv1_method") || name.starts_with("TLSv1_1") || name.starts_with("TLSv1_client")
+        let old = name.starts_with("TLSv1_method")
+            || name.starts_with("TLSv1_1")
+            || name.starts_with("TLSv1_client")
             || name.starts_with("TLSv1_server");
         let outcomes = [
             ("_server_method", client().secure_protocol(name).security_level(0).build().map(drop)),
@@ -57,7 +60,11 @@ fn every_secure_protocol_gives_its_versions_or_says_why_not() {
         for (wrong, outcome) in outcomes {
             match outcome {
                 Err(error) if name.ends_with(wrong) => {
-                    assert_eq!(told(error), config("secure_protocol", "ERR_TLS_INVALID_PROTOCOL_METHOD"), "{name}");
+                    assert_eq!(
+                        told(error),
+                        config("secure_protocol", "ERR_TLS_INVALID_PROTOCOL_METHOD"),
+                        "{name}"
+                    );
                 }
                 Err(error) => {
                     assert!(name.starts_with("SSLv3_"), "{name}: {error}");
@@ -104,7 +111,11 @@ fn unknown_methods_and_ssl_2_are_refused_with_node_s_words() {
         ("", "Unknown method: "),
     ] {
         let error = client().secure_protocol(name).build().unwrap_err();
-        assert_eq!((error.option(), error.code()), (Some("secure_protocol"), "ERR_TLS_INVALID_PROTOCOL_METHOD"), "{name}");
+        assert_eq!(
+            (error.option(), error.code()),
+            (Some("secure_protocol"), "ERR_TLS_INVALID_PROTOCOL_METHOD"),
+            "{name}"
+        );
         assert_eq!(error.message(), text);
     }
 }
@@ -142,11 +153,19 @@ fn old_versions_above_level_0_are_refused_with_the_way_out() {
 #[test]
 fn cipher_strings_that_leave_nothing_are_refused() {
     for list in ["", ":", "\0"] {
-        assert_eq!(refused(client().cipher_list(list)), config("cipher_list", "ERR_INVALID_ARG_VALUE"), "{list:?}");
+        assert_eq!(
+            refused(client().cipher_list(list)),
+            config("cipher_list", "ERR_INVALID_ARG_VALUE"),
+            "{list:?}"
+        );
     }
     for list in ["NO-SUCH-CIPHER", "ALL:!ALL", "@SECLEVEL=1", "TLS_AES_128_GCM_SHA256:NO-SUCH-CIPHER"] {
         let error = client().cipher_list(list).build().unwrap_err();
-        assert_eq!((error.option(), error.code()), (Some("cipher_list"), "ERR_SSL_NO_CIPHER_MATCH"), "{list}");
+        assert_eq!(
+            (error.option(), error.code()),
+            (Some("cipher_list"), "ERR_SSL_NO_CIPHER_MATCH"),
+            "{list}"
+        );
     }
     // A string that is no cipher string at all.
     for list in ["ALL:@NONSENSE", "@SECLEVEL=9:ALL", "ALL:@SECLEVEL=x"] {
@@ -164,7 +183,10 @@ fn offered(config: &ClientConfig) -> ClientHello {
 #[test]
 fn tls_1_3_names_in_the_cipher_string_mean_what_they_mean_in_node() {
     let suites = |builder: ConfigBuilder<Client>| offered(&builder.build().unwrap()).cipher_ids().to_vec();
-    let split = suites(client().cipher_list("ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_256_GCM_SHA384:ECDHE-RSA-AES256-GCM-SHA384"));
+    let split = suites(
+        client()
+            .cipher_list("ECDHE-RSA-AES128-GCM-SHA256:TLS_AES_256_GCM_SHA384:ECDHE-RSA-AES256-GCM-SHA384"),
+    );
     // The last is the signal of RFC 5746.
     assert_eq!(split, [0x1302, 0xC02F, 0xC030, 0x00FF]);
     let all = suites(client().cipher_list("ECDHE-RSA-AES128-GCM-SHA256"));
@@ -186,13 +208,20 @@ fn tls_1_3_names_in_the_cipher_string_mean_what_they_mean_in_node() {
 #[test]
 fn cipher_suites_are_refused_by_their_own_name() {
     for suites in ["NONE", "ECDHE-RSA-AES128-GCM-SHA256", "x:y"] {
-        assert_eq!(refused(client().cipher_suites(suites)), config("cipher_suites", "ERR_SSL_NO_CIPHER_MATCH"), "{suites}");
+        assert_eq!(
+            refused(client().cipher_suites(suites)),
+            config("cipher_suites", "ERR_SSL_NO_CIPHER_MATCH"),
+            "{suites}"
+        );
     }
     for suites in ["", "TLS_AES_128_GCM_SHA256\0"] {
         assert_eq!(refused(client().cipher_suites(suites)).1, Some("cipher_suites"), "{suites:?}");
     }
     // Beside a known name libssl passes over an unknown one, as in a cipher string.
-    assert_eq!(offered(&client().cipher_suites("TLS_AES_128_GCM_SHA256:x").build().unwrap()).cipher_ids()[0], 0x1301);
+    assert_eq!(
+        offered(&client().cipher_suites("TLS_AES_128_GCM_SHA256:x").build().unwrap()).cipher_ids()[0],
+        0x1301
+    );
     let twice = client().cipher_suites("TLS_AES_128_GCM_SHA256").cipher_list("TLS_AES_256_GCM_SHA384:ALL");
     assert_eq!(refused(twice).1, Some("cipher_suites"));
 }
@@ -206,7 +235,10 @@ fn security_levels_are_0_to_5_and_do_not_contradict_the_cipher_string() {
     let agreed = client().security_level(1).cipher_list("ALL:@SECLEVEL=1").build().unwrap();
     assert_eq!(agreed.as_openssl().security_level(), 1);
     for level in 0..=5 {
-        assert_eq!(client().security_level(level).build().unwrap().as_openssl().security_level(), u32::from(level));
+        assert_eq!(
+            client().security_level(level).build().unwrap().as_openssl().security_level(),
+            u32::from(level)
+        );
     }
 }
 
@@ -235,7 +267,10 @@ fn unknown_names_in_lists_are_refused_with_their_option() {
 #[test]
 fn numbers_out_of_range_are_refused_and_their_limits_are_not() {
     for bytes in [0, 511, 16385, 65536, 65536 + 512, usize::MAX] {
-        assert_eq!(refused(client().max_send_fragment(bytes)), config("max_send_fragment", "ERR_OUT_OF_RANGE"));
+        assert_eq!(
+            refused(client().max_send_fragment(bytes)),
+            config("max_send_fragment", "ERR_OUT_OF_RANGE")
+        );
     }
     for bytes in [512, 16384] {
         client().max_send_fragment(bytes).build().unwrap();
@@ -307,7 +342,11 @@ fn a_wrong_pass_phrase_is_refused_with_the_file() {
     let pki = |name: &str| fixtures::path(&format!("pki/{name}"));
     for key in ["server-rsa-encrypted.key", "server-rsa-traditional-encrypted.key"] {
         Identity::from_pem_files_with_passphrase(pki("server-rsa.pem"), pki(key), "patina").unwrap();
-        of_file(Identity::from_pem_files_with_passphrase(pki("server-rsa.pem"), pki(key), "wrong"), "identity", key);
+        of_file(
+            Identity::from_pem_files_with_passphrase(pki("server-rsa.pem"), pki(key), "wrong"),
+            "identity",
+            key,
+        );
         of_file(Identity::from_pem_files(pki("server-rsa.pem"), pki(key)), "identity", key);
     }
     let pfx = "server-rsa-modern.p12";
@@ -318,8 +357,14 @@ fn a_wrong_pass_phrase_is_refused_with_the_file() {
 fn files_that_cannot_be_read_or_parsed_are_refused_with_their_names() {
     let pki = |name: &str| fixtures::path(&format!("pki/{name}"));
     assert_eq!(of_file(TrustStore::from_pem_file(pki("absent.pem")), "trust", "absent.pem"), "ENOENT");
-    assert_eq!(of_file(Identity::from_pem_files(pki("absent.pem"), pki("root.key")), "identity", "absent.pem"), "ENOENT");
-    assert_eq!(of_file(Identity::from_pem_files(pki("root.pem"), pki("absent.key")), "identity", "absent.key"), "ENOENT");
+    assert_eq!(
+        of_file(Identity::from_pem_files(pki("absent.pem"), pki("root.key")), "identity", "absent.pem"),
+        "ENOENT"
+    );
+    assert_eq!(
+        of_file(Identity::from_pem_files(pki("root.pem"), pki("absent.key")), "identity", "absent.key"),
+        "ENOENT"
+    );
     for junk in ["not-pem.pem", "garbage.der", "truncated.pem"] {
         of_file(TrustStore::from_pem_file(pki(junk)), "trust", junk);
         of_file(Identity::from_pem_files(pki(junk), pki("server-rsa.key")), "identity", junk);
@@ -333,7 +378,9 @@ fn files_that_cannot_be_read_or_parsed_are_refused_with_their_names() {
 
 #[test]
 fn weak_diffie_hellman_parameters_come_with_a_warning() {
-    let parameters = |name: &str| patina_tls::DhParameters::from_pem_file(fixtures::path(&format!("dh/{name}.pem"))).unwrap();
+    let parameters = |name: &str| {
+        patina_tls::DhParameters::from_pem_file(fixtures::path(&format!("dh/{name}.pem"))).unwrap()
+    };
     let config = server().security_level(1).dhparam(parameters("dh1024")).build().unwrap();
     assert_eq!(config.warnings().collect::<Vec<_>>(), ["DH parameter is less than 2048 bits"]);
     assert_eq!(server().dhparam(parameters("dh2048")).build().unwrap().warnings().count(), 0);
@@ -407,12 +454,7 @@ fn seen(config: &ServerConfig) -> String {
         let key = negotiated.ephemeral_key();
         facts.push(format!("{outcome:?} {} {} {key:?}", negotiated.version(), negotiated.cipher_suite()));
     }
-    format!(
-        "{} {:?} {} {facts:?}",
-        ctx.security_level(),
-        ctx.verify_mode(),
-        ctx.num_tickets(),
-    )
+    format!("{} {:?} {} {facts:?}", ctx.security_level(), ctx.verify_mode(), ctx.num_tickets(),)
 }
 
 proptest! {

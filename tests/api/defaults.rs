@@ -105,7 +105,8 @@ fn tls_1_2_and_1_3_are_offered_and_accepted() {
     let hello = ClientHello::parse(&engine.output()[5..]).unwrap();
     assert_eq!(hello.supported_versions(), [0x0304, 0x0303]);
     assert_eq!(hello.alpn().count(), 0);
-    for (version, good) in [(V::TLSv1_0, false), (V::TLSv1_1, false), (V::TLSv1_2, true), (V::TLSv1_3, true)] {
+    for (version, good) in [(V::TLSv1_0, false), (V::TLSv1_1, false), (V::TLSv1_2, true), (V::TLSv1_3, true)]
+    {
         let old = client().versions(version).cipher_list("ALL:@SECLEVEL=0").build().unwrap();
         let mut both = engines(&old, "localhost", &server().cipher_list("ALL:@SECLEVEL=0").build().unwrap());
         assert_eq!(both.shake().is_ok(), good, "{version}");
@@ -179,7 +180,10 @@ async fn sessions_live_for_two_hours_in_tickets() {
     for version in [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3] {
         let client = client().versions(version).build().unwrap();
         let session = session_of(&client, "localhost", &server().build().unwrap()).await;
-        assert_eq!((session.timeout(), session.ticket_lifetime_hint()), (Duration::from_secs(7200), Duration::from_secs(7200)));
+        assert_eq!(
+            (session.timeout(), session.ticket_lifetime_hint()),
+            (Duration::from_secs(7200), Duration::from_secs(7200))
+        );
         let brief = server().session_timeout(Duration::from_secs(60)).build().unwrap();
         let session = session_of(&client, "localhost", &brief).await;
         assert_eq!(session.ticket_lifetime_hint(), Duration::from_secs(60));
@@ -209,7 +213,8 @@ async fn records_are_as_large_as_they_can_be() {
 async fn a_handshake_may_take_two_minutes() {
     let (near, _silent) = tokio::io::duplex(1024);
     let began = tokio::time::Instant::now();
-    let connector = patina_tls::TlsConnector::new(ClientConfig::builder().trust(trust("root")).build().unwrap());
+    let connector =
+        patina_tls::TlsConnector::new(ClientConfig::builder().trust(trust("root")).build().unwrap());
     assert_eq!(connector.connect("localhost", near).await.unwrap_err().kind(), ErrorKind::Timeout);
     let took = began.elapsed();
     assert!(took >= Duration::from_secs(120) && took < Duration::from_secs(121), "{took:?}");
@@ -217,7 +222,10 @@ async fn a_handshake_may_take_two_minutes() {
 
 #[tokio::test]
 async fn a_server_without_roots_says_what_is_missing_only_when_it_asks() {
-    assert_eq!(server().client_auth(patina_tls::ClientAuth::Require).build().unwrap_err().option(), Some("trust"));
+    assert_eq!(
+        server().client_auth(patina_tls::ClientAuth::Require).build().unwrap_err().option(),
+        Some("trust")
+    );
     let (near, far) = handshake(&client().build().unwrap(), "localhost", &server().build().unwrap()).await;
     assert!(near.is_ok() && far.is_ok());
 }

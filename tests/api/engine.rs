@@ -7,7 +7,8 @@ use crate::support::pair::{Engines, client, engines, server, trust};
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3];
 
 fn shaken(version: ProtocolVersion) -> Engines {
-    let mut both = engines(&client().versions(version).build().unwrap(), "localhost", &server().build().unwrap());
+    let mut both =
+        engines(&client().versions(version).build().unwrap(), "localhost", &server().build().unwrap());
     both.shake().unwrap();
     both
 }
@@ -19,7 +20,8 @@ fn pass(from: &mut TlsEngine, to: &mut TlsEngine) {
 #[test]
 fn events_tell_what_happened_in_its_order() {
     for version in BOTH {
-        let mut both = engines(&client().versions(version).build().unwrap(), "localhost", &server().build().unwrap());
+        let mut both =
+            engines(&client().versions(version).build().unwrap(), "localhost", &server().build().unwrap());
         assert_eq!((both.client.next_event(), both.client.is_established()), (None, false));
         both.shake().unwrap();
         assert_eq!((both.client.next_event(), both.client.next_event()), (Some(EngineEvent::Secure), None));
@@ -35,7 +37,8 @@ fn events_tell_what_happened_in_its_order() {
 #[test]
 fn bytes_that_arrive_one_by_one_and_leave_one_by_one_are_enough() {
     for version in BOTH {
-        let mut both = engines(&client().versions(version).build().unwrap(), "localhost", &server().build().unwrap());
+        let mut both =
+            engines(&client().versions(version).build().unwrap(), "localhost", &server().build().unwrap());
         both.client.advance().unwrap();
         let mut idle = 0;
         while idle < 2 {
@@ -60,7 +63,8 @@ fn bytes_that_arrive_one_by_one_and_leave_one_by_one_are_enough() {
 #[test]
 fn plaintext_waits_for_the_handshake_and_half_a_record_for_its_end() {
     for version in BOTH {
-        let mut both = engines(&client().versions(version).build().unwrap(), "localhost", &server().build().unwrap());
+        let mut both =
+            engines(&client().versions(version).build().unwrap(), "localhost", &server().build().unwrap());
         assert_eq!(both.client.write(b"early").unwrap(), 0);
         assert_eq!(both.client.read(&mut [0; 8]).unwrap(), None);
         both.shake().unwrap();
@@ -111,7 +115,11 @@ fn a_side_that_has_closed_still_reads() {
 
 #[test]
 fn a_failure_leaves_its_alert_in_the_output_and_is_told_once() {
-    let mut both = engines(&client().trust(trust("other-root")).build().unwrap(), "localhost", &server().build().unwrap());
+    let mut both = engines(
+        &client().trust(trust("other-root")).build().unwrap(),
+        "localhost",
+        &server().build().unwrap(),
+    );
     assert_eq!(both.shake().unwrap_err().kind(), ErrorKind::Unauthorized);
     assert_eq!(both.client.advance().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(both.client.write(b"x").unwrap_err().kind(), ErrorKind::Closed);
@@ -129,9 +137,13 @@ fn a_host_that_is_no_host_is_refused_at_once() {
 #[test]
 fn a_refusal_after_the_handshake_reaches_a_reading_tls_1_3_client() {
     let server = server().client_auth(ClientAuth::Require).trust(trust("root")).build().unwrap();
-    let mut both = engines(&client().versions(ProtocolVersion::TLSv1_3).build().unwrap(), "localhost", &server);
+    let mut both =
+        engines(&client().versions(ProtocolVersion::TLSv1_3).build().unwrap(), "localhost", &server);
     assert!(both.shake().is_err());
     assert!(both.client.is_established());
     let error = both.client.read(&mut [0; 8]).unwrap_err();
-    assert_eq!((error.kind(), error.code()), (ErrorKind::PeerAlert, "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"));
+    assert_eq!(
+        (error.kind(), error.code()),
+        (ErrorKind::PeerAlert, "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED")
+    );
 }

@@ -18,10 +18,34 @@ fn shaken(client: patina_tls::ClientConfig, server: ServerConfig) -> Engines {
 #[test]
 fn version_and_cipher_suite_are_the_same_on_both_sides() {
     for (version, list, name, standard, id, since, bits) in [
-        (BOTH[0], "ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xC02F, "TLSv1.2", 128),
-        (BOTH[0], "ECDHE-RSA-AES256-SHA", "ECDHE-RSA-AES256-SHA", "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", 0xC014, "TLSv1.0", 256),
+        (
+            BOTH[0],
+            "ECDHE-RSA-AES128-GCM-SHA256",
+            "ECDHE-RSA-AES128-GCM-SHA256",
+            "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            0xC02F,
+            "TLSv1.2",
+            128,
+        ),
+        (
+            BOTH[0],
+            "ECDHE-RSA-AES256-SHA",
+            "ECDHE-RSA-AES256-SHA",
+            "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
+            0xC014,
+            "TLSv1.0",
+            256,
+        ),
         (BOTH[0], "AES128-SHA", "AES128-SHA", "TLS_RSA_WITH_AES_128_CBC_SHA", 0x002F, "SSLv3", 128),
-        (BOTH[1], "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", 0x1301, "TLSv1.3", 128),
+        (
+            BOTH[1],
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_AES_128_GCM_SHA256",
+            "TLS_AES_128_GCM_SHA256",
+            0x1301,
+            "TLSv1.3",
+            128,
+        ),
     ] {
         let client = client().cipher_list(list).versions(version).build().unwrap();
         let both = shaken(client, server().cipher_list("ALL:COMPLEMENTOFALL").build().unwrap());
@@ -41,7 +65,11 @@ fn keying_material_is_the_same_on_both_sides_and_differs_by_label_context_and_le
         let (c, s) = (both.client.negotiated(), both.server.negotiated());
         let export = |label: &str, context: Option<&[u8]>, length: usize| {
             let ours = c.export_keying_material(length, label, context).unwrap();
-            assert_eq!(ours, s.export_keying_material(length, label, context).unwrap(), "{label} {context:?}");
+            assert_eq!(
+                ours,
+                s.export_keying_material(length, label, context).unwrap(),
+                "{label} {context:?}"
+            );
             assert_eq!(ours.len(), length);
             ours
         };
@@ -78,7 +106,12 @@ fn keying_material_is_refused_before_the_handshake_and_for_what_cannot_be() {
 #[test]
 fn the_one_time_key_is_named_and_measured_on_both_sides() {
     for version in BOTH {
-        for (groups, name, size) in [("X25519", "X25519", 253), ("P-256", "prime256v1", 256), ("P-384", "secp384r1", 384), ("X448", "X448", 448)] {
+        for (groups, name, size) in [
+            ("X25519", "X25519", 253),
+            ("P-256", "prime256v1", 256),
+            ("P-384", "secp384r1", 384),
+            ("X448", "X448", 448),
+        ] {
             let client = client().versions(version).groups(groups).build().unwrap();
             let both = shaken(client, server().groups(groups).build().unwrap());
             let key = both.client.negotiated().ephemeral_key().unwrap();
@@ -92,7 +125,8 @@ fn the_one_time_key_is_named_and_measured_on_both_sides() {
 
 #[test]
 fn diffie_hellman_keys_have_the_size_of_the_parameters_and_no_name() {
-    let parameters = |name: &str| DhParameters::from_pem_file(fixtures::path(&format!("dh/{name}.pem"))).unwrap();
+    let parameters =
+        |name: &str| DhParameters::from_pem_file(fixtures::path(&format!("dh/{name}.pem"))).unwrap();
     let choices = [
         (DhChoice::from(parameters("dh1024")), 1024),
         (parameters("dh2048").into(), 2048),
@@ -100,7 +134,8 @@ fn diffie_hellman_keys_have_the_size_of_the_parameters_and_no_name() {
         (DhChoice::Auto, 2048),
     ];
     for (choice, size) in choices {
-        let client = client().versions(BOTH[0]).cipher_list("DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=1").build().unwrap();
+        let client =
+            client().versions(BOTH[0]).cipher_list("DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=1").build().unwrap();
         let server = server().cipher_list("DHE:@SECLEVEL=1").dhparam(choice).build().unwrap();
         let both = shaken(client, server);
         let key = both.client.negotiated().ephemeral_key().unwrap();
@@ -113,7 +148,8 @@ fn a_diffie_hellman_key_below_the_client_s_minimum_ends_the_handshake() {
     let parameters = DhParameters::from_pem_file(fixtures::path("dh/dh1024.pem")).unwrap();
     let server = server().cipher_list("DHE:@SECLEVEL=1").dhparam(parameters).build().unwrap();
     for (least, good) in [(1024, true), (1025, false), (2048, false)] {
-        let client = client().versions(BOTH[0]).cipher_list("DHE:@SECLEVEL=1").min_dh_size(least).build().unwrap();
+        let client =
+            client().versions(BOTH[0]).cipher_list("DHE:@SECLEVEL=1").min_dh_size(least).build().unwrap();
         let mut both = engines(&client, "localhost", &server);
         match both.shake() {
             Ok(()) => assert!(good, "{least}"),
@@ -134,7 +170,8 @@ fn a_key_exchange_without_one_time_key_has_none() {
 
 #[test]
 fn shared_signature_algorithms_are_known_to_the_server() {
-    let client = client().versions(BOTH[0]).sigalgs("RSA-PSS+SHA256:RSA+SHA256:ECDSA+SHA384").build().unwrap();
+    let client =
+        client().versions(BOTH[0]).sigalgs("RSA-PSS+SHA256:RSA+SHA256:ECDSA+SHA384").build().unwrap();
     let both = shaken(client, server().sigalgs("RSA+SHA256:RSA-PSS+SHA256:ed25519").build().unwrap());
     let mut shared = both.server.negotiated().shared_sigalgs();
     shared.sort();
@@ -179,7 +216,8 @@ fn secure_renegotiation_and_the_extended_master_secret_are_told() {
             assert!(facts.extended_master_secret());
         }
     }
-    let client = client().versions(BOTH[0]).secure_options(SecureOptions::NO_EXTENDED_MASTER_SECRET).build().unwrap();
+    let client =
+        client().versions(BOTH[0]).secure_options(SecureOptions::NO_EXTENDED_MASTER_SECRET).build().unwrap();
     let both = shaken(client, server().build().unwrap());
     assert!(!both.client.negotiated().extended_master_secret());
     assert!(!both.server.negotiated().extended_master_secret());
@@ -194,7 +232,8 @@ fn names_and_protocols_are_told_on_both_sides() {
             assert_eq!(facts.alpn(), Some(&b"h2"[..]), "the server's order wins");
             assert_eq!(facts.server_name(), Some("localhost"));
         }
-        let both = shaken(crate::support::pair::client().build().unwrap(), server().alpn(["h2"]).build().unwrap());
+        let both =
+            shaken(crate::support::pair::client().build().unwrap(), server().alpn(["h2"]).build().unwrap());
         assert_eq!((both.client.negotiated().alpn(), both.server.negotiated().alpn()), (None, None));
     }
 }

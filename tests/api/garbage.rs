@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use patina_tls::{Alert, ClientConfig, Error, ErrorKind, ProtocolVersion, ServerConfig, TlsAcceptor, TlsEngine, TlsServer};
+use patina_tls::{
+    Alert, ClientConfig, Error, ErrorKind, ProtocolVersion, ServerConfig, TlsAcceptor, TlsEngine, TlsServer,
+};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -36,7 +38,12 @@ fn what_is_no_tls_has_the_code_that_says_so() {
         (&[22, 3, 1, 0xFF, 0xFF, 1], "ERR_SSL_PACKET_LENGTH_TOO_LONG"),
     ] {
         let error = met_with(bytes);
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Protocol, code), "{:?}", String::from_utf8_lossy(bytes));
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Protocol, code),
+            "{:?}",
+            String::from_utf8_lossy(bytes)
+        );
     }
 }
 
@@ -48,7 +55,8 @@ fn a_peer_that_says_nothing_and_goes_is_a_cut() {
 
 #[test]
 fn a_client_that_meets_another_protocol_says_so() {
-    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"220 smtp.example ESMTP\r\n", b"SSH-2.0-x\r\n"] {
+    for answer in [&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], b"220 smtp.example ESMTP\r\n", b"SSH-2.0-x\r\n"]
+    {
         let mut engine = TlsEngine::client(&client().build().unwrap(), "localhost").unwrap();
         engine.advance().unwrap();
         engine.receive(answer);
@@ -103,7 +111,11 @@ fn a_cut_at_every_byte_of_every_flight_is_an_error() {
                 receiver.receive(&due[..cut]);
                 receiver.receive_end();
                 let error = receiver.advance().expect_err("half a flight is no handshake");
-                assert_eq!((error.kind(), error.code()), (ErrorKind::Truncated, "ECONNRESET"), "{version} {flight} {cut}");
+                assert_eq!(
+                    (error.kind(), error.code()),
+                    (ErrorKind::Truncated, "ECONNRESET"),
+                    "{version} {flight} {cut}"
+                );
                 // Once more: still an error, and no hang.
                 assert_eq!(receiver.advance().unwrap_err().kind(), ErrorKind::Closed);
             }

@@ -30,7 +30,8 @@ async fn bytes_pass_both_ways_in_each_version() {
 
 #[tokio::test]
 async fn a_server_of_an_unknown_root_is_refused_with_an_alert() {
-    let client = patina_tls::ClientConfig::builder().trust(crate::support::pair::trust("other-root")).build().unwrap();
+    let client =
+        patina_tls::ClientConfig::builder().trust(crate::support::pair::trust("other-root")).build().unwrap();
     let server = server().build().unwrap();
     let (client, server) = handshake(&client, "localhost", &server).await;
     let error = client.unwrap_err();
@@ -57,7 +58,10 @@ async fn sides_without_a_common_version_say_so() {
     let (client, server) = handshake(&client, "localhost", &server).await;
     assert_eq!(client.unwrap_err().code(), "ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION");
     let error = server.unwrap_err();
-    assert_eq!((error.code(), error.alert()), ("ERR_SSL_UNSUPPORTED_PROTOCOL", Some(Alert::PROTOCOL_VERSION)));
+    assert_eq!(
+        (error.code(), error.alert()),
+        ("ERR_SSL_UNSUPPORTED_PROTOCOL", Some(Alert::PROTOCOL_VERSION))
+    );
 }
 
 #[tokio::test]

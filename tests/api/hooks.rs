@@ -16,7 +16,9 @@ fn fill<S: Side>(builder: ConfigBuilder<S>, called: &Called) -> ConfigBuilder<S>
     builder.with_openssl(move |ctx: &mut SslContextBuilder| {
         let tell = |name: &'static str| {
             let called = Arc::clone(&called);
-            move || drop(called.lock().unwrap().insert(name))
+            move || {
+                called.lock().unwrap().insert(name);
+            }
         };
         let told = tell("client_hello");
         ctx.set_client_hello_callback(move |_, _| {
@@ -89,7 +91,8 @@ fn slots_that_the_library_owns_are_never_the_application_s() {
     for version in [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3] {
         let lines = Arc::new(Mutex::new(0));
         let count = Arc::clone(&lines);
-        let client = client().versions(version).alpn(["h2"]).identity(identity("client-rsa")).key_log(|_: &str| {});
+        let client =
+            client().versions(version).alpn(["h2"]).identity(identity("client-rsa")).key_log(|_: &str| {});
         let server = server()
             .alpn(["h2"])
             .client_auth(ClientAuth::Require)
@@ -140,8 +143,11 @@ fn every_slot_that_may_be_filled_is_documented_at_the_door_to_libssl() {
     let source = include_str!("../../src/sys/hook.rs");
     let (_, rest) = source.split_once("pub(crate) enum Slot {").unwrap();
     let (body, _) = rest.split_once("\n}").unwrap();
-    let variants: Vec<&str> =
-        body.lines().filter_map(|line| line.trim().strip_suffix(',')).filter(|v| !v.starts_with('/')).collect();
+    let variants: Vec<&str> = body
+        .lines()
+        .filter_map(|line| line.trim().strip_suffix(','))
+        .filter(|v| !v.starts_with('/'))
+        .collect();
     let builder = include_str!("../../src/config/builder.rs");
     let (before, _) = builder.split_once("pub fn with_openssl<F>").unwrap();
     let (_, doc) = before.rsplit_once("These callback slots belong to the library").unwrap();

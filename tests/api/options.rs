@@ -41,11 +41,13 @@ fn every_option_with_a_name_arrives_in_libssl() {
 fn several_calls_add_up_and_numbers_are_kept_bit_by_bit() {
     let options = seen(
         client()
-        .secure_options(SecureOptions::NO_TICKET)
-        .secure_options(SecureOptions::parse("SSL_OP_LEGACY_SERVER_CONNECT|no_compression").unwrap())
-        .secure_options(SecureOptions::from_bits_retain(0x0000_0001)),
+            .secure_options(SecureOptions::NO_TICKET)
+            .secure_options(SecureOptions::parse("SSL_OP_LEGACY_SERVER_CONNECT|no_compression").unwrap())
+            .secure_options(SecureOptions::from_bits_retain(0x0000_0001)),
     );
-    for wanted in [SecureOptions::NO_TICKET, SecureOptions::LEGACY_SERVER_CONNECT, SecureOptions::NO_COMPRESSION] {
+    for wanted in
+        [SecureOptions::NO_TICKET, SecureOptions::LEGACY_SERVER_CONNECT, SecureOptions::NO_COMPRESSION]
+    {
         assert!(options.contains(bits(wanted)), "{wanted:?}");
     }
     assert!(options.contains(SslOptions::from_bits_retain(1)));
@@ -55,9 +57,7 @@ fn several_calls_add_up_and_numbers_are_kept_bit_by_bit() {
 fn options_that_libssl_sets_by_itself_can_be_taken_away() {
     let default = seen(client());
     assert!(default.contains(bits(SecureOptions::NO_COMPRESSION)), "libssl sets it: {default:?}");
-    let options = seen(
-        client().without_secure_options(SecureOptions::NO_COMPRESSION),
-    );
+    let options = seen(client().without_secure_options(SecureOptions::NO_COMPRESSION));
     assert!(!options.contains(bits(SecureOptions::NO_COMPRESSION)));
     assert_eq!(options | bits(SecureOptions::NO_COMPRESSION), default);
 }
@@ -65,9 +65,7 @@ fn options_that_libssl_sets_by_itself_can_be_taken_away() {
 #[test]
 fn what_is_asked_for_and_taken_away_is_not_there() {
     let options = seen(
-        client()
-        .without_secure_options(SecureOptions::NO_TICKET)
-        .secure_options(SecureOptions::NO_TICKET),
+        client().without_secure_options(SecureOptions::NO_TICKET).secure_options(SecureOptions::NO_TICKET),
     );
     assert!(!options.contains(bits(SecureOptions::NO_TICKET)));
 }

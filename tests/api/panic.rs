@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use patina_tls::{
-    Alert, Certificate, ClientConfig, ErrorKind, PreSharedKey, ProtocolVersion, PskIdentity, ServerConfig, TlsAcceptor,
-    TlsConnector, TrustStore,
+    Alert, Certificate, ClientConfig, ErrorKind, PreSharedKey, ProtocolVersion, PskIdentity, ServerConfig,
+    TlsAcceptor, TlsConnector, TrustStore,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -16,7 +16,11 @@ use crate::support::pair::{client, engines, pair, server};
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3];
 
 fn text(panic: Box<dyn std::any::Any + Send>) -> String {
-    panic.downcast_ref::<&str>().map(|s| (*s).to_owned()).or_else(|| panic.downcast_ref::<String>().cloned()).unwrap()
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap()
 }
 
 #[tokio::test]
@@ -30,7 +34,11 @@ async fn an_identity_check_that_panics_fails_the_handshake_with_internal_error()
         let (near, far) = tokio::io::duplex(64 * 1024);
         let client = tokio::spawn(async move { client.connect("localhost", near).await.map(drop) });
         let error = server.accept(far).await.unwrap_err();
-        assert_eq!((error.kind(), error.alert()), (ErrorKind::PeerAlert, Some(Alert::INTERNAL_ERROR)), "{version}");
+        assert_eq!(
+            (error.kind(), error.alert()),
+            (ErrorKind::PeerAlert, Some(Alert::INTERNAL_ERROR)),
+            "{version}"
+        );
         assert_eq!(text(client.await.unwrap_err().into_panic()), "identity");
     }
 }
@@ -39,7 +47,9 @@ async fn an_identity_check_that_panics_fails_the_handshake_with_internal_error()
 async fn a_psk_resolver_that_panics_fails_the_handshake_with_internal_error() {
     for version in BOTH {
         let key = PreSharedKey::new(vec![7; 32]);
-        let client = ClientConfig::builder().trust(TrustStore::empty()).psk(PskIdentity::new("somebody").unwrap(), key);
+        let client = ClientConfig::builder()
+            .trust(TrustStore::empty())
+            .psk(PskIdentity::new("somebody").unwrap(), key);
         let client = client.versions(version).cipher_list("PSK:@SECLEVEL=0").build().unwrap();
         let server = ServerConfig::builder().versions(version).cipher_list("PSK:@SECLEVEL=0");
         let server = server.psk_resolver(|_| async { panic!("psk") }).build().unwrap();
@@ -55,12 +65,18 @@ async fn a_psk_resolver_that_panics_fails_the_handshake_with_internal_error() {
 async fn a_key_log_that_panics_reaches_the_caller_on_either_side() {
     for version in BOTH {
         let loud = |_: &str| panic!("key log");
-        let mut both =
-            engines(&client().versions(version).key_log(loud).build().unwrap(), "localhost", &server().build().unwrap());
+        let mut both = engines(
+            &client().versions(version).key_log(loud).build().unwrap(),
+            "localhost",
+            &server().build().unwrap(),
+        );
         let panic = std::panic::catch_unwind(AssertUnwindSafe(|| both.shake())).unwrap_err();
         assert_eq!(text(panic), "key log");
-        let mut both =
-            engines(&client().versions(version).build().unwrap(), "localhost", &server().key_log(loud).build().unwrap());
+        let mut both = engines(
+            &client().versions(version).build().unwrap(),
+            "localhost",
+            &server().key_log(loud).build().unwrap(),
+        );
         let panic = std::panic::catch_unwind(AssertUnwindSafe(|| both.shake())).unwrap_err();
         assert_eq!(text(panic), "key log");
     }
@@ -82,7 +98,11 @@ struct Broken {
 }
 
 impl AsyncRead for Broken {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         assert!(!self.read, "the stream below, reading");
         Pin::new(&mut self.inner).poll_read(cx, buf)
     }
@@ -116,11 +136,7 @@ async fn a_stream_below_that_panics_under_libssl_reaches_the_caller() {
         client.get_mut().read = read;
         client.get_mut().write = write;
         let task = tokio::spawn(async move {
-            if read {
-                client.read_u8().await.map(drop)
-            } else {
-                client.write_all(b"x").await
-            }
+            if read { client.read_u8().await.map(drop) } else { client.write_all(b"x").await }
         });
         let panic = text(task.await.unwrap_err().into_panic());
         assert!(panic.starts_with("the stream below, "), "{panic}");

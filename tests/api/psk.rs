@@ -31,7 +31,13 @@ async fn find(identity: PskIdentity) -> Result<Option<PreSharedKey>, BoxError> {
 }
 
 fn server(versions: ProtocolVersion, ciphers: &str) -> ServerConfig {
-    ServerConfig::builder().versions(versions).cipher_list(ciphers).psk_hint("gateway-7").psk_resolver(find).build().unwrap()
+    ServerConfig::builder()
+        .versions(versions)
+        .cipher_list(ciphers)
+        .psk_hint("gateway-7")
+        .psk_resolver(find)
+        .build()
+        .unwrap()
 }
 
 #[tokio::test]
@@ -73,7 +79,9 @@ async fn each_kind_of_tls_1_2_waits_for_the_key() {
 
 #[tokio::test]
 async fn tls_1_3_takes_keys_of_both_hashes() {
-    for (hash, suite) in [(PskHash::Sha256, "TLS_AES_128_GCM_SHA256"), (PskHash::Sha384, "TLS_AES_256_GCM_SHA384")] {
+    for (hash, suite) in
+        [(PskHash::Sha256, "TLS_AES_128_GCM_SHA256"), (PskHash::Sha384, "TLS_AES_256_GCM_SHA384")]
+    {
         let key = PreSharedKey::new(*KEY).with_hash(hash);
         let known = key.clone();
         let server = ServerConfig::builder()
@@ -129,7 +137,9 @@ async fn an_unknown_identity_sends_unknown_psk_identity() {
 
 #[tokio::test]
 async fn a_hidden_identity_fails_as_a_wrong_key_does() {
-    for (versions, ciphers) in [(ProtocolVersion::TLSv1_2, "PSK"), (ProtocolVersion::TLSv1_3, "TLS_AES_128_GCM_SHA256")] {
+    for (versions, ciphers) in
+        [(ProtocolVersion::TLSv1_2, "PSK"), (ProtocolVersion::TLSv1_3, "TLS_AES_128_GCM_SHA256")]
+    {
         let server = |key: Option<PreSharedKey>| {
             ServerConfig::builder()
                 .versions(versions)
@@ -144,16 +154,22 @@ async fn a_hidden_identity_fails_as_a_wrong_key_does() {
         };
         let client = client(versions, ciphers);
         let (hidden, _) = handshake(&client, "localhost", &server(None)).await;
-        let (wrong, _) = handshake(&client, "localhost", &server(Some(PreSharedKey::new(*b"another key 1234")))).await;
+        let (wrong, _) =
+            handshake(&client, "localhost", &server(Some(PreSharedKey::new(*b"another key 1234")))).await;
         let (hidden, wrong) = (hidden.unwrap_err(), wrong.unwrap_err());
-        assert_eq!((hidden.kind(), hidden.code(), hidden.alert()), (wrong.kind(), wrong.code(), wrong.alert()));
+        assert_eq!(
+            (hidden.kind(), hidden.code(), hidden.alert()),
+            (wrong.kind(), wrong.code(), wrong.alert())
+        );
         assert_ne!(hidden.alert(), Some(Alert::UNKNOWN_PSK_IDENTITY));
     }
 }
 
 #[tokio::test]
 async fn an_error_of_the_resolver_is_the_error_of_the_acceptor() {
-    for (versions, ciphers) in [(ProtocolVersion::TLSv1_2, "PSK"), (ProtocolVersion::TLSv1_3, "TLS_AES_128_GCM_SHA256")] {
+    for (versions, ciphers) in
+        [(ProtocolVersion::TLSv1_2, "PSK"), (ProtocolVersion::TLSv1_3, "TLS_AES_128_GCM_SHA256")]
+    {
         let server = ServerConfig::builder()
             .versions(versions)
             .cipher_list(ciphers)
@@ -170,7 +186,9 @@ async fn an_error_of_the_resolver_is_the_error_of_the_acceptor() {
 
 #[tokio::test]
 async fn a_key_that_is_too_long_is_a_clear_error() {
-    for (versions, ciphers) in [(ProtocolVersion::TLSv1_2, "PSK"), (ProtocolVersion::TLSv1_3, "TLS_AES_128_GCM_SHA256")] {
+    for (versions, ciphers) in
+        [(ProtocolVersion::TLSv1_2, "PSK"), (ProtocolVersion::TLSv1_3, "TLS_AES_128_GCM_SHA256")]
+    {
         let client = ClientConfig::builder()
             .versions(versions)
             .cipher_list(ciphers)
@@ -202,6 +220,9 @@ async fn a_certificate_serves_those_who_have_no_key() {
 fn a_hint_has_1_to_128_bytes() {
     for bad in [String::new(), "x".repeat(129), "a\0b".to_owned()] {
         let error = ServerConfig::builder().psk_resolver(find).psk_hint(bad).build().unwrap_err();
-        assert_eq!((error.option(), error.code()), (Some("psk_hint"), "ERR_TLS_PSK_SET_IDENTITY_HINT_FAILED"));
+        assert_eq!(
+            (error.option(), error.code()),
+            (Some("psk_hint"), "ERR_TLS_PSK_SET_IDENTITY_HINT_FAILED")
+        );
     }
 }

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use patina_tls::{Alert, ClientHello, ErrorKind, ProtocolVersion, Selection, ServerConfig, TlsAcceptor, TlsEngine};
+use patina_tls::{
+    Alert, ClientHello, ErrorKind, ProtocolVersion, Selection, ServerConfig, TlsAcceptor, TlsEngine,
+};
 
 use crate::support::pair::{client, engines, handshake, identity, pair, server};
 use crate::support::waker::poll_checked;
@@ -82,7 +84,9 @@ async fn an_error_at_once_or_later_is_the_alert_that_the_client_sees() {
 
 #[tokio::test]
 async fn a_default_selection_goes_on_to_the_static_names() {
-    let server = server().server_name("shop.patina.test", shop()).config_resolver(|_| async { Ok(Selection::Default) });
+    let server = server()
+        .server_name("shop.patina.test", shop())
+        .config_resolver(|_| async { Ok(Selection::Default) });
     let server = server.build().unwrap();
     let config = client().build().unwrap();
     let (client, _) = handshake(&config, "shop.patina.test", &server).await;

@@ -1,8 +1,8 @@
 //! Sessions: kept, carried over, resumed, and refused.
 
 use patina_tls::{
-    ClientConfig, ConnectOptions, ErrorKind, ProtocolVersion, SecureOptions, ServerConfig, ServerVerification, Session,
-    SessionCache,
+    ClientConfig, ConnectOptions, ErrorKind, ProtocolVersion, SecureOptions, ServerConfig,
+    ServerVerification, Session, SessionCache,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -121,7 +121,11 @@ async fn a_session_for_another_host_is_refused_by_the_name_in_its_certificate() 
         let target = ConnectOptions::new("other.patina.test").session(session);
         let (client, _) = handshake(&client, target, &server).await;
         let error = client.unwrap_err();
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Unauthorized, "ERR_TLS_CERT_ALTNAME_INVALID"), "{version}");
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Unauthorized, "ERR_TLS_CERT_ALTNAME_INVALID"),
+            "{version}"
+        );
     }
 }
 
@@ -129,16 +133,25 @@ async fn a_session_for_another_host_is_refused_by_the_name_in_its_certificate() 
 async fn a_session_of_an_unverified_server_does_not_pass_where_verification_is_required() {
     for version in BOTH {
         let server = ServerConfig::builder().identity(identity("self-signed")).build().unwrap();
-        let lax = client().versions(version).server_verification(ServerVerification::InsecureReport).build().unwrap();
+        let lax = client()
+            .versions(version)
+            .server_verification(ServerVerification::InsecureReport)
+            .build()
+            .unwrap();
         let session = session_of(&lax, "localhost", &server).await;
         let (client_end, _far) = resume(&lax, &session, &server).await;
         assert!(client_end.negotiated().session_reused());
         assert_eq!(client_end.negotiated().authorization_error(), Some("DEPTH_ZERO_SELF_SIGNED_CERT"));
 
         let strict = client().versions(version).build().unwrap();
-        let (client_end, _) = handshake(&strict, ConnectOptions::new("localhost").session(session), &server).await;
+        let (client_end, _) =
+            handshake(&strict, ConnectOptions::new("localhost").session(session), &server).await;
         let error = client_end.unwrap_err();
-        assert_eq!((error.kind(), error.code()), (ErrorKind::Unauthorized, "DEPTH_ZERO_SELF_SIGNED_CERT"), "{version}");
+        assert_eq!(
+            (error.kind(), error.code()),
+            (ErrorKind::Unauthorized, "DEPTH_ZERO_SELF_SIGNED_CERT"),
+            "{version}"
+        );
     }
 }
 
@@ -146,7 +159,11 @@ async fn a_session_of_an_unverified_server_does_not_pass_where_verification_is_r
 async fn a_name_that_does_not_fit_is_reported_with_the_same_code_on_resumption() {
     for version in BOTH {
         let server = server().build().unwrap();
-        let lax = client().versions(version).server_verification(ServerVerification::InsecureReport).build().unwrap();
+        let lax = client()
+            .versions(version)
+            .server_verification(ServerVerification::InsecureReport)
+            .build()
+            .unwrap();
         let (near, far) = handshake(&lax, "elsewhere.example", &server).await;
         let (mut near, mut far) = (near.unwrap(), far.unwrap());
         assert_eq!(near.negotiated().authorization_error(), Some("ERR_TLS_CERT_ALTNAME_INVALID"));
@@ -157,7 +174,11 @@ async fn a_name_that_does_not_fit_is_reported_with_the_same_code_on_resumption()
         let (near, _far) = handshake(&lax, target, &server).await;
         let near = near.unwrap();
         assert!(near.negotiated().session_reused());
-        assert_eq!(near.negotiated().authorization_error(), Some("ERR_TLS_CERT_ALTNAME_INVALID"), "{version}");
+        assert_eq!(
+            near.negotiated().authorization_error(),
+            Some("ERR_TLS_CERT_ALTNAME_INVALID"),
+            "{version}"
+        );
     }
 }
 
@@ -165,7 +186,8 @@ async fn a_name_that_does_not_fit_is_reported_with_the_same_code_on_resumption()
 async fn without_tickets_a_session_resumes_by_id_from_the_internal_cache_only() {
     for version in BOTH {
         for (cache, resumed) in [(SessionCache::Internal, true), (SessionCache::Off, false)] {
-            let server = server().secure_options(SecureOptions::NO_TICKET).session_cache(cache).build().unwrap();
+            let server =
+                server().secure_options(SecureOptions::NO_TICKET).session_cache(cache).build().unwrap();
             let client = client().versions(version).build().unwrap();
             let session = session_of(&client, "localhost", &server).await;
             let (near, _far) = resume(&client, &session, &server).await;

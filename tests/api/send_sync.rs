@@ -89,7 +89,16 @@ fn every_public_type_is_debug_send_and_sync() {
     ];
     // Those that own a hook of the application, or its future, which need not be shared.
     known.extend(["ConfigBuilder", "TlsEngine"]);
-    let traits = ["ConfigResolver", "HookFuture", "IdentityCheck", "KeyLog", "Side", "TraceSink", "PskResolver", "PskSource"];
+    let traits = [
+        "ConfigResolver",
+        "HookFuture",
+        "IdentityCheck",
+        "KeyLog",
+        "Side",
+        "TraceSink",
+        "PskResolver",
+        "PskSource",
+    ];
     let aliases = ["ClientConfig", "ServerConfig"];
     let missing: Vec<String> = exported()
         .into_iter()

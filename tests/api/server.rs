@@ -123,7 +123,8 @@ async fn no_more_connections_are_served_at_a_time_than_the_limit_says() {
     let server = bind(of("server-p256")).await.max_connections(2);
     let handle = server.handle();
     let (active, most, served) = (Arc::default(), Arc::default(), Arc::<AtomicUsize>::default());
-    let counts: (Arc<AtomicUsize>, Arc<AtomicUsize>, _) = (Arc::clone(&active), Arc::clone(&most), Arc::clone(&served));
+    let counts: (Arc<AtomicUsize>, Arc<AtomicUsize>, _) =
+        (Arc::clone(&active), Arc::clone(&most), Arc::clone(&served));
     tokio::spawn(server.serve(move |tls, _| {
         let (active, most, served) = counts.clone();
         async move {
@@ -155,7 +156,8 @@ async fn no_more_connections_are_served_at_a_time_than_the_limit_says() {
 #[tokio::test]
 async fn failed_handshakes_are_told_with_the_client_s_address() {
     let (told, mut errors) = tokio::sync::mpsc::unbounded_channel();
-    let server = bind(of("server-rsa")).await.on_client_error(move |peer, error| told.send((peer, error)).unwrap());
+    let server =
+        bind(of("server-rsa")).await.on_client_error(move |peer, error| told.send((peer, error)).unwrap());
     let (handle, _serving) = start(server).await;
     let mut tcp = TcpStream::connect(handle.local_addr()).await.unwrap();
     tcp.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use patina_tls::{
-    Alert, AlpnMismatch, CipherPreference, ClientAuth, ClientConfig, ConfigBuilder, ConnectOptions, ErrorKind,
-    ProtocolVersion, SecureOptions, Server, ServerConfig, ServerVerification, UnknownName,
+    Alert, AlpnMismatch, CipherPreference, ClientAuth, ClientConfig, ConfigBuilder, ConnectOptions,
+    ErrorKind, ProtocolVersion, SecureOptions, Server, ServerConfig, ServerVerification, UnknownName,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -91,14 +91,16 @@ async fn adding_a_name_to_a_built_configuration_leaves_the_old_one_as_it_was() {
 async fn an_unknown_name_is_answered_or_refused_as_the_policy_says() {
     for version in BOTH {
         let shop = of("shop").build().unwrap();
-        let strict = server().server_name("shop.patina.test", shop).unknown_name(UnknownName::Alert).build().unwrap();
+        let strict =
+            server().server_name("shop.patina.test", shop).unknown_name(UnknownName::Alert).build().unwrap();
         let config = client().versions(version).build().unwrap();
         let (near, far) = handshake(&config, "localhost", &strict).await;
         let error = near.unwrap_err();
         assert_eq!((error.kind(), error.alert()), (ErrorKind::PeerAlert, Some(Alert::UNRECOGNIZED_NAME)));
         assert_eq!(far.unwrap_err().alert(), Some(Alert::UNRECOGNIZED_NAME));
         // Who sends no name is not unknown.
-        let (near, far) = handshake(&config, ConnectOptions::new("localhost").without_server_name(), &strict).await;
+        let (near, far) =
+            handshake(&config, ConnectOptions::new("localhost").without_server_name(), &strict).await;
         assert_eq!(shown(&near.unwrap()), "server-rsa");
         assert_eq!(far.unwrap().negotiated().server_name(), None);
     }
@@ -118,14 +120,16 @@ async fn an_address_is_not_sent_as_a_name() {
 async fn the_swap_brings_versions() {
     let old = of("shop").versions(ProtocolVersion::TLSv1_2).build().unwrap();
     let new = of("other").versions(ProtocolVersion::TLSv1_3).build().unwrap();
-    let front = server().server_name("shop.patina.test", old.clone()).server_name("other.patina.test", new.clone());
+    let front =
+        server().server_name("shop.patina.test", old.clone()).server_name("other.patina.test", new.clone());
     let front = front.build().unwrap();
     for (name, version) in [("shop.patina.test", BOTH[0]), ("other.patina.test", BOTH[1])] {
         let (near, _far) = handshake(&client().build().unwrap(), name, &front).await;
         assert_eq!(near.unwrap().negotiated().version(), version);
     }
     // A front of one version does not stand in the way of another behind it.
-    let narrow = server().versions(ProtocolVersion::TLSv1_2).server_name("other.patina.test", new).build().unwrap();
+    let narrow =
+        server().versions(ProtocolVersion::TLSv1_2).server_name("other.patina.test", new).build().unwrap();
     let (near, _far) = handshake(&client().build().unwrap(), "other.patina.test", &narrow).await;
     assert_eq!(near.unwrap().negotiated().version(), ProtocolVersion::TLSv1_3);
 }
@@ -143,7 +147,9 @@ async fn the_swap_brings_ciphers_for_all_versions_and_their_order() {
         .server_name("shop.patina.test", inner)
         .build()
         .unwrap();
-    for (version, expected) in [(BOTH[0], "ECDHE-RSA-AES256-SHA384"), (BOTH[1], "TLS_CHACHA20_POLY1305_SHA256")] {
+    for (version, expected) in
+        [(BOTH[0], "ECDHE-RSA-AES256-SHA384"), (BOTH[1], "TLS_CHACHA20_POLY1305_SHA256")]
+    {
         let client = client()
             .versions(version)
             .cipher_list("ECDHE-RSA-CHACHA20-POLY1305:ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-GCM-SHA256")
@@ -156,7 +162,8 @@ async fn the_swap_brings_ciphers_for_all_versions_and_their_order() {
 
 #[tokio::test]
 async fn the_swap_brings_the_security_level() {
-    let inner = ServerConfig::builder().security_level(0).cipher_list("ALL").identity(identity("server-rsa1024"));
+    let inner =
+        ServerConfig::builder().security_level(0).cipher_list("ALL").identity(identity("server-rsa1024"));
     let front = server().server_name("weak.patina.test", inner.build().unwrap()).build().unwrap();
     let client = lax().cipher_list("ALL:@SECLEVEL=0").build().unwrap();
     let (near, _far) = handshake(&client, "weak.patina.test", &front).await;
@@ -176,7 +183,8 @@ async fn the_swap_brings_client_authentication_in_both_directions() {
         assert!(far.unwrap().negotiated().authorized());
         let (_near, far) = handshake(&bearing("client-other", version), "shop.patina.test", &front).await;
         assert_eq!(far.unwrap_err().kind(), ErrorKind::Unauthorized);
-        let (_near, far) = handshake(&client().versions(version).build().unwrap(), "shop.patina.test", &front).await;
+        let (_near, far) =
+            handshake(&client().versions(version).build().unwrap(), "shop.patina.test", &front).await;
         assert_eq!(far.unwrap_err().code(), "ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE");
 
         let open = of("shop").build().unwrap();
@@ -199,7 +207,12 @@ async fn nothing_of_the_front_s_rules_of_verification_stays_after_the_swap() {
         for (what, front) in [
             ("crl", front().trust(crls)),
             ("time", front().verify_time(UNIX_EPOCH + Duration::from_secs(86400))),
-            ("flags", front().verify_flags(patina_tls::VerifyFlags::EXPLICIT_POLICY | patina_tls::VerifyFlags::POLICY_CHECK)),
+            (
+                "flags",
+                front().verify_flags(
+                    patina_tls::VerifyFlags::EXPLICIT_POLICY | patina_tls::VerifyFlags::POLICY_CHECK,
+                ),
+            ),
         ] {
             let front = front.server_name("shop.patina.test", inner.clone()).build().unwrap();
             let (_near, far) = handshake(&bearing("client-rsa", version), "localhost", &front).await;
@@ -305,7 +318,8 @@ async fn the_swap_brings_the_size_of_records() {
 async fn the_key_log_of_the_configuration_that_answers_is_written() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&lines);
-    let inner = of("shop").key_log(move |line: &str| log.lock().unwrap().push(line.to_owned())).build().unwrap();
+    let inner =
+        of("shop").key_log(move |line: &str| log.lock().unwrap().push(line.to_owned())).build().unwrap();
     let front = server().server_name("shop.patina.test", inner).build().unwrap();
     let config = client().versions(ProtocolVersion::TLSv1_3).build().unwrap();
     let (near, _far) = handshake(&config, "localhost", &front).await;
@@ -320,7 +334,8 @@ async fn the_key_log_of_the_configuration_that_answers_is_written() {
 async fn the_message_trace_of_the_configuration_that_answers_is_written() {
     let texts = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&texts);
-    let inner = of("shop").message_trace(move |text: &str| sink.lock().unwrap().push_str(text)).build().unwrap();
+    let inner =
+        of("shop").message_trace(move |text: &str| sink.lock().unwrap().push_str(text)).build().unwrap();
     let front = server().server_name("shop.patina.test", inner).build().unwrap();
     let (near, _far) = handshake(&client().build().unwrap(), "shop.patina.test", &front).await;
     near.unwrap();

@@ -7,7 +7,9 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
-use patina_tls::{ClientConfig, Error, ErrorKind, ProtocolVersion, ServerConfig, TlsAcceptor, TlsConnector, TlsStream};
+use patina_tls::{
+    ClientConfig, Error, ErrorKind, ProtocolVersion, ServerConfig, TlsAcceptor, TlsConnector, TlsStream,
+};
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
@@ -31,9 +33,15 @@ type Side = TlsStream<Scripted>;
 ///
 /// The pipe has room for the server's last flight: its tickets go out before `accept` is done, and the client, done
 /// before, reads nothing yet.
-fn shaken(version: ProtocolVersion, seed: u64, near: Script, far: Script) -> (Result<Side, Error>, Result<Side, Error>) {
+fn shaken(
+    version: ProtocolVersion,
+    seed: u64,
+    near: Script,
+    far: Script,
+) -> (Result<Side, Error>, Result<Side, Error>) {
     // The handshake timeout needs a clock; it is paused, and nothing waits for it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let _entered = runtime.enter();
     let (client, server) = configs(version);
     let (mut narrow, mut narrower) = (near, far);
@@ -95,7 +103,12 @@ impl Source {
     }
 }
 
-async fn write_all<W: AsyncWrite + Unpin>(io: &mut W, steps: &[Step], seed: u64, sent: &RefCell<Vec<u8>>) -> io::Result<()> {
+async fn write_all<W: AsyncWrite + Unpin>(
+    io: &mut W,
+    steps: &[Step],
+    seed: u64,
+    sent: &RefCell<Vec<u8>>,
+) -> io::Result<()> {
     let mut source = Source(Dice::new(seed));
     for step in steps {
         match step {
@@ -149,9 +162,15 @@ struct Log {
 }
 
 /// Reads and writes on both sides at once; what each operation came to.
-fn exchange(seed: u64, near: Side, far: Side, steps: [&[Step]; 2]) -> [(Log, io::Result<()>, io::Result<()>); 2] {
+fn exchange(
+    seed: u64,
+    near: Side,
+    far: Side,
+    steps: [&[Step]; 2],
+) -> [(Log, io::Result<()>, io::Result<()>); 2] {
     let logs = [Log::default(), Log::default()];
-    let outcomes: Rc<RefCell<Vec<Option<io::Result<()>>>>> = Rc::new(RefCell::new((0..4).map(|_| None).collect()));
+    let outcomes: Rc<RefCell<Vec<Option<io::Result<()>>>>> =
+        Rc::new(RefCell::new((0..4).map(|_| None).collect()));
     {
         let mut tasks: Vec<Task<'_>> = Vec::new();
         for (side, stream) in [near, far].into_iter().enumerate() {
@@ -266,7 +285,12 @@ fn byte_by_byte_with_hesitation_is_no_trouble() {
 fn small_slices_leave_together_in_one_record() {
     let (a, b) = shaken(version(false), 5, Script::plain(), Script::plain());
     let (mut a, mut b) = (a.unwrap(), b.unwrap());
-    let slices = [IoSlice::new(b"HTTP/1.1 200 OK\r\n"), IoSlice::new(b""), IoSlice::new(b"\r\n"), IoSlice::new(b"hello")];
+    let slices = [
+        IoSlice::new(b"HTTP/1.1 200 OK\r\n"),
+        IoSlice::new(b""),
+        IoSlice::new(b"\r\n"),
+        IoSlice::new(b"hello"),
+    ];
     let (count, _) = poll_checked(|cx| Pin::new(&mut a).poll_write_vectored(cx, &slices));
     assert!(matches!(count, Poll::Ready(Ok(24))), "{count:?}");
     let raw = a.get_mut().take_unread();
@@ -365,7 +389,10 @@ fn what_was_read_and_not_used_is_given_back_with_the_stream() {
 fn a_read_into_no_space_and_a_write_of_nothing_are_done_at_once() {
     let (a, b) = shaken(version(false), 5, Script::plain(), Script::plain());
     let (mut a, _b) = (a.unwrap(), b.unwrap());
-    assert!(matches!(poll_checked(|cx| Pin::new(&mut a).poll_read(cx, &mut ReadBuf::new(&mut []))).0, Poll::Ready(Ok(()))));
+    assert!(matches!(
+        poll_checked(|cx| Pin::new(&mut a).poll_read(cx, &mut ReadBuf::new(&mut []))).0,
+        Poll::Ready(Ok(()))
+    ));
     assert!(matches!(poll_checked(|cx| Pin::new(&mut a).poll_write(cx, b"")).0, Poll::Ready(Ok(0))));
     assert!(matches!(poll_checked(|cx| Pin::new(&mut a).poll_write_vectored(cx, &[])).0, Poll::Ready(Ok(0))));
     assert!(a.get_mut().take_unread().is_empty());
@@ -377,12 +404,13 @@ async fn megabytes_pass_both_ways_at_once_over_loopback() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     for old in [true, false] {
         let (client, server) = configs(version(old));
-        let (near, far) = tokio::join!(
-            tokio::net::TcpStream::connect(listener.local_addr().unwrap()),
-            async { listener.accept().await.map(|(tcp, _)| tcp) }
-        );
+        let (near, far) =
+            tokio::join!(tokio::net::TcpStream::connect(listener.local_addr().unwrap()), async {
+                listener.accept().await.map(|(tcp, _)| tcp)
+            });
         let (connector, acceptor) = (TlsConnector::new(client), TlsAcceptor::new(server));
-        let (near, far) = tokio::join!(connector.connect("localhost", near.unwrap()), acceptor.accept(far.unwrap()));
+        let (near, far) =
+            tokio::join!(connector.connect("localhost", near.unwrap()), acceptor.accept(far.unwrap()));
         let mut tasks = tokio::task::JoinSet::new();
         for (seed, stream) in [(1, near.unwrap()), (2, far.unwrap())] {
             let (mut read, mut write) = tokio::io::split(stream);

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use patina_tls::{
-    Alert, Certificate, Client, ClientAuth, ClientConfig, ConfigBuilder, CrlCheck, Error, ErrorKind, ProtocolVersion,
-    ServerConfig, ServerVerification, TrustStore, VerifyCode, VerifyFlags,
+    Alert, Certificate, Client, ClientAuth, ClientConfig, ConfigBuilder, CrlCheck, Error, ErrorKind,
+    ProtocolVersion, ServerConfig, ServerVerification, TrustStore, VerifyCode, VerifyFlags,
 };
 
 use crate::support::fixtures;
@@ -93,7 +93,10 @@ fn each_flaw_has_its_alert() {
 
 #[test]
 fn an_empty_store_trusts_nobody() {
-    assert_eq!(judged(|| trusting(TrustStore::empty()), &showing("server-rsa")), "UNABLE_TO_VERIFY_LEAF_SIGNATURE");
+    assert_eq!(
+        judged(|| trusting(TrustStore::empty()), &showing("server-rsa")),
+        "UNABLE_TO_VERIFY_LEAF_SIGNATURE"
+    );
 }
 
 #[test]
@@ -145,14 +148,25 @@ fn a_partial_chain_is_good_only_where_it_is_allowed() {
     let chain = showing("server-rsa-chain-chain");
     let code = judged(|| trusting(trust("intermediate")), &chain);
     assert_eq!(code, "UNABLE_TO_GET_ISSUER_CERT");
-    assert_eq!(judged(|| trusting(trust("intermediate")).verify_flags(VerifyFlags::PARTIAL_CHAIN), &chain), "");
-    assert_eq!(judged(|| trusting(trust("server-rsa")).verify_flags(VerifyFlags::PARTIAL_CHAIN), &showing("server-rsa")), "");
+    assert_eq!(
+        judged(|| trusting(trust("intermediate")).verify_flags(VerifyFlags::PARTIAL_CHAIN), &chain),
+        ""
+    );
+    assert_eq!(
+        judged(
+            || trusting(trust("server-rsa")).verify_flags(VerifyFlags::PARTIAL_CHAIN),
+            &showing("server-rsa")
+        ),
+        ""
+    );
 }
 
 #[test]
 fn flags_of_several_calls_add_up() {
     let lenient = || {
-        trusting(trust("intermediate")).verify_flags(VerifyFlags::PARTIAL_CHAIN).verify_flags(VerifyFlags::NO_CHECK_TIME)
+        trusting(trust("intermediate"))
+            .verify_flags(VerifyFlags::PARTIAL_CHAIN)
+            .verify_flags(VerifyFlags::NO_CHECK_TIME)
     };
     assert_eq!(judged(lenient, &showing("server-rsa-chain-chain")), "");
     assert_eq!(judged(|| client().verify_flags(VerifyFlags::NO_CHECK_TIME), &showing("expired")), "");
@@ -176,7 +190,8 @@ fn an_own_check_of_the_name_replaces_the_default_one() {
         log.lock().unwrap().push((host.to_owned(), certificate.subject_common_names()));
         Ok(())
     };
-    let mut both = engines(&client().identity_check(check).build().unwrap(), "elsewhere.example", &showing("shop"));
+    let mut both =
+        engines(&client().identity_check(check).build().unwrap(), "elsewhere.example", &showing("shop"));
     both.shake().unwrap();
     assert!(both.client.negotiated().authorized());
     assert_eq!(*seen.lock().unwrap(), [("elsewhere.example".to_owned(), vec!["shop".to_owned()])]);
@@ -185,7 +200,8 @@ fn an_own_check_of_the_name_replaces_the_default_one() {
 #[test]
 fn the_error_of_an_own_check_is_what_is_reported() {
     let check = |_: &str, _: &Certificate| -> Result<(), Error> { Err(Error::hook("not on the list")) };
-    let mut both = engines(&client().identity_check(check).build().unwrap(), "localhost", &server().build().unwrap());
+    let mut both =
+        engines(&client().identity_check(check).build().unwrap(), "localhost", &server().build().unwrap());
     let error = both.shake().unwrap_err();
     assert_eq!((error.kind(), error.message()), (ErrorKind::Unauthorized, "not on the list"));
     assert_eq!(error.alert(), Some(Alert::BAD_CERTIFICATE));
@@ -251,7 +267,11 @@ fn configurations_with_the_same_roots_share_one_store() {
 #[test]
 fn the_verified_chain_ends_at_the_root_and_the_sent_one_does_not() {
     for version in BOTH {
-        let mut both = engines(&client().versions(version).build().unwrap(), "localhost", &showing("server-rsa-chain-chain"));
+        let mut both = engines(
+            &client().versions(version).build().unwrap(),
+            "localhost",
+            &showing("server-rsa-chain-chain"),
+        );
         both.shake().unwrap();
         let names = |chain: Vec<Certificate>| -> Vec<String> {
             chain.iter().flat_map(Certificate::subject_common_names).collect()

@@ -3,8 +3,8 @@
 #![allow(dead_code, reason = "each test program uses some of these")]
 
 use patina_tls::{
-    ClientConfig, ConfigBuilder, ConnectOptions, Error, Identity, Server, ServerConfig, TlsAcceptor, TlsConnector,
-    TlsEngine, TlsStream, TrustStore,
+    ClientConfig, ConfigBuilder, ConnectOptions, Error, Identity, Server, ServerConfig, TlsAcceptor,
+    TlsConnector, TlsEngine, TlsStream, TrustStore,
 };
 use tokio::io::DuplexStream;
 
@@ -15,7 +15,10 @@ pub(crate) type Stream = TlsStream<DuplexStream>;
 
 /// The identity of the fixtures with this name; `-chain` gives it with its intermediates.
 pub(crate) fn identity(name: &str) -> Identity {
-    let key = name.strip_suffix("-chain").filter(|_| !fixtures::path(&format!("pki/{name}.key")).exists()).unwrap_or(name);
+    let key = name
+        .strip_suffix("-chain")
+        .filter(|_| !fixtures::path(&format!("pki/{name}.key")).exists())
+        .unwrap_or(name);
     let path = |file: String| fixtures::path(&format!("pki/{file}"));
     Identity::from_pem_files(path(format!("{name}.pem")), path(format!("{key}.key"))).unwrap()
 }
@@ -61,7 +64,11 @@ pub(crate) struct Engines {
 }
 
 /// Two engines that have not begun.
-pub(crate) fn engines(client: &ClientConfig, target: impl Into<ConnectOptions>, server: &ServerConfig) -> Engines {
+pub(crate) fn engines(
+    client: &ClientConfig,
+    target: impl Into<ConnectOptions>,
+    server: &ServerConfig,
+) -> Engines {
     Engines { client: TlsEngine::client(client, target).unwrap(), server: TlsEngine::server(server).unwrap() }
 }
 

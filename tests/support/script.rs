@@ -131,7 +131,11 @@ impl Scripted {
 }
 
 impl AsyncRead for Scripted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         if this.hesitates(cx) {
             return Poll::Pending;
@@ -153,7 +157,11 @@ impl AsyncRead for Scripted {
             return Poll::Pending;
         }
         let most = pipe.bytes.len().min(buf.remaining()).min(room).min(this.script.piece);
-        let count = if most == usize::MAX || this.script.piece == usize::MAX { most } else { 1 + this.dice.below(most) };
+        let count = if most == usize::MAX || this.script.piece == usize::MAX {
+            most
+        } else {
+            1 + this.dice.below(most)
+        };
         let (front, back) = pipe.bytes.as_slices();
         let first = count.min(front.len());
         buf.put_slice(&front[..first]);
