@@ -1,21 +1,23 @@
 //! Turns the version and the build options of libssl, which `openssl-sys` found, into `cfg`s for `src/sys/compat.rs`.
 
+#![allow(clippy::expect_used, reason = "a build script fails by panicking")]
+
 use std::path::PathBuf;
 use std::{env, fs};
 
 /// The versions at which libssl gained something that the library uses, as `openssl-sys` numbers them.
 const VERSIONS: &[(&str, u64)] = &[
-    ("ossl300", 0x3_00_00_00_0),
-    ("ossl320", 0x3_02_00_00_0),
-    ("ossl330", 0x3_03_00_00_0),
-    ("ossl340", 0x3_04_00_00_0),
-    ("ossl350", 0x3_05_00_00_0),
-    ("ossl360", 0x3_06_00_00_0),
-    ("ossl400", 0x4_00_00_00_0),
+    ("ossl300", 0x3000_0000),
+    ("ossl320", 0x3020_0000),
+    ("ossl330", 0x3030_0000),
+    ("ossl340", 0x3040_0000),
+    ("ossl350", 0x3050_0000),
+    ("ossl360", 0x3060_0000),
+    ("ossl400", 0x4000_0000),
 ];
 
 /// The first version that the library supports.
-const FLOOR: u64 = 0x1_01_01_00_0;
+const FLOOR: u64 = 0x1010_1000;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
@@ -59,6 +61,7 @@ fn has_trace() -> bool {
         .flat_map(|folder| ["configuration.h", "opensslconf.h"].map(|name| folder.join("openssl").join(name)))
         .filter_map(|path| fs::read_to_string(path).ok())
         .collect();
-    let generated = headers.iter().any(|text| text.contains("OPENSSL_NO_") && text.contains("OPENSSL_THREADS"));
+    let generated =
+        headers.iter().any(|text| text.contains("OPENSSL_NO_") && text.contains("OPENSSL_THREADS"));
     generated && !headers.iter().any(|text| text.contains("define OPENSSL_NO_SSL_TRACE"))
 }

@@ -61,7 +61,9 @@ pub use config::compat;
 pub use config::context::{ClientConfig, Config, ServerConfig};
 pub use config::psk::{PskResolver, PskSource};
 pub use config::resolver::{ConfigResolver, HookFuture, Selection};
-pub use config::settings::{AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, UnknownName};
+pub use config::settings::{
+    AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, UnknownName,
+};
 pub use config::side::{Client, Server, Side};
 pub use face::acceptor::TlsAcceptor;
 pub use face::blocking::BlockingStream;
@@ -70,17 +72,17 @@ pub use face::engine::{EngineEvent, TlsEngine};
 pub use face::server::{ServerHandle, TlsServer};
 pub use face::stream::TlsStream;
 pub use materials::certificate::Certificate;
+pub use materials::dh::DhParameters;
 pub use materials::distinguished_name::DistinguishedName;
+pub use materials::identity::Identity;
 pub use materials::keylog::{KeyLog, KeyLogFile, TraceSink};
 pub use materials::negotiated::{CipherSuite, EphemeralKey, Negotiated};
 pub use materials::provider::load_provider;
 pub use materials::public_key::PublicKeyType;
 pub use materials::server_identity::check_server_identity;
-pub use materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
-pub use materials::trust::TrustStore;
-pub use materials::dh::DhParameters;
 pub use materials::session::Session;
-pub use materials::identity::Identity;
+pub use materials::trust::TrustStore;
+pub use materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
 pub use sys::adopt::AdoptedContext;
 pub use values::alert::Alert;
 pub use values::alpn::AlpnProtocols;
@@ -94,3 +96,8 @@ pub use values::psk::{PreSharedKey, PskHash, PskIdentity, UnknownPskIdentity};
 pub use values::secret::Secret;
 pub use values::verify_code::VerifyCode;
 pub use values::version::{ProtocolVersion, VersionRange};
+
+/// The examples of the README are compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

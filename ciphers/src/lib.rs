@@ -54,7 +54,7 @@
 //! # And beside it
 //! * [`suites`], [`by_id`], [`by_name`]: the table of suites; [`NameStyle`] and [`by_any_name`] for the names of IANA, rustls
 //!   and Go.
-//! * [`split`]: Node's way to put TLS 1.3 names and others into one string; [`node_ciphers`]: its `tls.getCiphers()`.
+//! * [`split()`]: Node's way to put TLS 1.3 names and others into one string; [`node_ciphers`]: its `tls.getCiphers()`.
 //! * [`Library::ciphersuites`] and [`Library::evaluate_both`]: the list of TLS 1.3 suites, and the whole list of a context.
 //! * [`Filter`]: what security level, protocol versions and keys leave of it (`openssl ciphers -s`).
 //! * [`Library::lint`], [`Diff`], [`Profile`]: what a string should not select, what another one changes, and what

@@ -29,8 +29,8 @@ use crate::sys::{compat, context as sys, psk};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::options::SecureOptions;
-use crate::values::psk::IDENTITY_MAX;
 use crate::values::protocol::{MethodSide, SecureProtocol};
+use crate::values::psk::IDENTITY_MAX;
 use crate::values::version::{ProtocolVersion, VersionRange};
 
 /// Node's `handshakeTimeout`.
@@ -48,7 +48,8 @@ const DEFAULT_MIN: ProtocolVersion = ProtocolVersion::TLSv1_2;
 pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     let cipher_list = settings.cipher_list.transpose()?;
     let alpn = settings.alpn.transpose()?;
-    let secure_protocol = settings.secure_protocol.transpose().map_err(|e| e.with_option("secure_protocol"))?;
+    let secure_protocol =
+        settings.secure_protocol.transpose().map_err(|e| e.with_option("secure_protocol"))?;
     let mut names = Names::default();
     for (pattern, config) in settings.names {
         names.push(pattern.map_err(|e| e.with_option("server_name"))?, config);
@@ -66,7 +67,9 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     };
     let mut ctx = SslContextBuilder::new(method)
         .map_err(|e| stack_error(ErrorKind::Unsupported, &e).context("libssl makes no SSL_CTX"))?;
-    ctx.set_mode(SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE | SslMode::RELEASE_BUFFERS);
+    ctx.set_mode(
+        SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE | SslMode::RELEASE_BUFFERS,
+    );
 
     // 1. versions
     let option = if secure_protocol.is_some() { "secure_protocol" } else { "versions" };
@@ -75,7 +78,8 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     set_versions(&mut ctx, &range, option)?;
 
     // 2. options
-    let options = choose_options(role, &settings.secure_options, settings.cipher_preference, settings.renegotiation);
+    let options =
+        choose_options(role, &settings.secure_options, settings.cipher_preference, settings.renegotiation);
     ctx.set_options(SslOptions::from_bits_retain(options.bits() as _));
     ctx.clear_options(SslOptions::from_bits_retain(settings.cleared_options.bits() as _));
 
@@ -144,8 +148,9 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         ctx.set_session_id_context(&session_id_context).map_err(|e| refused("session_id_context", &e))?;
     }
     if let Some(timeout) = settings.session_timeout {
-        let seconds = i32::try_from(timeout.as_secs())
-            .map_err(|_| Error::config("session_timeout", "more than 2147483647 seconds").with_code("ERR_OUT_OF_RANGE"))?;
+        let seconds = i32::try_from(timeout.as_secs()).map_err(|_| {
+            Error::config("session_timeout", "more than 2147483647 seconds").with_code("ERR_OUT_OF_RANGE")
+        })?;
         sys::set_session_timeout(&mut ctx, seconds.into());
     }
     ctx.set_session_cache_mode(match (role, settings.session_cache) {
@@ -264,8 +269,11 @@ fn limit_by_ciphers(
     match list {
         Some(list) if list.legacy.is_empty() => {
             if !range.contains(ProtocolVersion::TLSv1_3) {
-                return Err(Error::config("cipher_list", format!("no suite of {range} is in {:?}", list.tls13))
-                    .with_code("ERR_SSL_NO_CIPHER_MATCH"));
+                return Err(Error::config(
+                    "cipher_list",
+                    format!("no suite of {range} is in {:?}", list.tls13),
+                )
+                .with_code("ERR_SSL_NO_CIPHER_MATCH"));
             }
             Ok((ProtocolVersion::TLSv1_3.into(), "cipher_list"))
         }
@@ -273,7 +281,11 @@ fn limit_by_ciphers(
     }
 }
 
-fn set_versions(ctx: &mut SslContextBuilder, range: &VersionRange, option: &'static str) -> Result<(), Error> {
+fn set_versions(
+    ctx: &mut SslContextBuilder,
+    range: &VersionRange,
+    option: &'static str,
+) -> Result<(), Error> {
     let oldest = [range.min(), range.max()].into_iter().flatten().min();
     if oldest == Some(ProtocolVersion::SSLv3) && !compat::HAS_SSLV3 {
         return Err(Error::unsupported(format!(
@@ -321,7 +333,8 @@ fn set_security_level(
 ) -> Result<(), Error> {
     let Some(level) = level else { return Ok(()) };
     if level > 5 {
-        return Err(Error::config("security_level", format!("{level} is not within 0 to 5")).with_code("ERR_OUT_OF_RANGE"));
+        return Err(Error::config("security_level", format!("{level} is not within 0 to 5"))
+            .with_code("ERR_OUT_OF_RANGE"));
     }
     if let Some(other) = list.and_then(CipherList::security_level).filter(|other| *other != level) {
         let text = format!("{level} contradicts @SECLEVEL={other} in cipher_list");
@@ -331,7 +344,11 @@ fn set_security_level(
     Ok(())
 }
 
-fn set_ciphers(ctx: &mut SslContextBuilder, list: Option<&CipherList>, suites: Option<&str>) -> Result<(), Error> {
+fn set_ciphers(
+    ctx: &mut SslContextBuilder,
+    list: Option<&CipherList>,
+    suites: Option<&str>,
+) -> Result<(), Error> {
     let from_list = list.map(|l| l.tls13.as_str()).filter(|l| !l.is_empty());
     let (suites, option) = match (suites, from_list) {
         (Some(_), Some(found)) => {
@@ -343,7 +360,9 @@ fn set_ciphers(ctx: &mut SslContextBuilder, list: Option<&CipherList>, suites: O
     };
     if let Some(suites) = suites {
         ctx.set_ciphersuites(&c_text(option, suites)?).map_err(|e| {
-            refused(option, &e).context(format_args!("TLS 1.3 suites {suites:?}")).with_code("ERR_SSL_NO_CIPHER_MATCH")
+            refused(option, &e)
+                .context(format_args!("TLS 1.3 suites {suites:?}"))
+                .with_code("ERR_SSL_NO_CIPHER_MATCH")
         })?;
     }
     if let Some(list) = list.filter(|l| !l.legacy.is_empty()) {
@@ -364,7 +383,11 @@ fn explain_missing(error: Error, legacy: &[&str], legacy_provider: bool) -> Erro
 }
 
 /// The algorithms of the legacy provider that a cipher string names and that no suite has.
-fn missing_algorithms(ctx: &SslContextBuilder, legacy: &[&'static str], legacy_provider: bool) -> Option<String> {
+fn missing_algorithms(
+    ctx: &SslContextBuilder,
+    legacy: &[&'static str],
+    legacy_provider: bool,
+) -> Option<String> {
     if legacy.is_empty() {
         return None;
     }
@@ -390,7 +413,10 @@ fn missing_text(algorithms: &[&str], legacy_provider: bool) -> String {
 fn choose_npn(npn: Parsed<AlpnProtocols>) -> Result<Option<Arc<AlpnProtocols>>, Error> {
     let Some(protocols) = npn.transpose()?.filter(|protocols| !protocols.is_empty()) else { return Ok(None) };
     if !compat::HAS_NPN {
-        let text = format!("NPN is not in {}: it needs a build with enable-nextprotoneg", openssl::version::version());
+        let text = format!(
+            "NPN is not in {}: it needs a build with enable-nextprotoneg",
+            openssl::version::version()
+        );
         return Err(Error::unsupported(text).with_option("npn"));
     }
     Ok(Some(Arc::new(protocols)))
@@ -414,14 +440,19 @@ fn check_level_for_versions(
     Ok(())
 }
 
-fn choose_trust(role: Role, trust: Option<TrustStore>, auth: ClientAuth) -> Result<Option<TrustStore>, Error> {
+fn choose_trust(
+    role: Role,
+    trust: Option<TrustStore>,
+    auth: ClientAuth,
+) -> Result<Option<TrustStore>, Error> {
     match (role, trust) {
         (_, Some(trust)) => Ok(Some(trust)),
         (Role::Client, None) => TrustStore::system().map(Some),
         (Role::Server, None) if auth == ClientAuth::None => Ok(None),
-        (Role::Server, None) => {
-            Err(Error::config("trust", "client_auth needs the roots that the clients' certificates come from"))
-        }
+        (Role::Server, None) => Err(Error::config(
+            "trust",
+            "client_auth needs the roots that the clients' certificates come from",
+        )),
     }
 }
 
@@ -480,18 +511,19 @@ fn set_verify_rules(
 fn check_session_id_context(bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     match bytes.len() {
         1..=32 => Ok(bytes),
-        n => Err(Error::config("session_id_context", format!("{n} bytes are not within 1 to 32")).with_code("ERR_OUT_OF_RANGE")),
+        n => Err(Error::config("session_id_context", format!("{n} bytes are not within 1 to 32"))
+            .with_code("ERR_OUT_OF_RANGE")),
     }
 }
 
 /// A digest of what a client has to prove: a session that proved less must not be resumed here.
 fn default_session_id_context(auth: ClientAuth, trust: Option<&TrustStore>) -> Result<Vec<u8>, Error> {
     let mut text = format!("patina-tls {auth:?}").into_bytes();
-    if auth != ClientAuth::None {
-        if let Some(trust) = trust {
-            text.extend(format!("{trust:?}").into_bytes());
-            text.extend(trust.certificates().iter().flat_map(|c| c.der()));
-        }
+    if auth != ClientAuth::None
+        && let Some(trust) = trust
+    {
+        text.extend(format!("{trust:?}").into_bytes());
+        text.extend(trust.certificates().iter().flat_map(|c| c.der()));
     }
     let digest = hash(MessageDigest::sha256(), &text).map_err(|e| refused("session_id_context", &e))?;
     Ok(digest.to_vec())
@@ -499,7 +531,8 @@ fn default_session_id_context(auth: ClientAuth, trust: Option<&TrustStore>) -> R
 
 /// libssl's limit is 128 bytes on 1.1.1 and 256 from 3.0 on: the lower one holds everywhere (RFC 4279 asks for 128).
 fn set_psk_hint(ctx: &mut SslContextBuilder, hint: &str) -> Result<(), Error> {
-    let failed = |text: String| Error::config("psk_hint", text).with_code("ERR_TLS_PSK_SET_IDENTITY_HINT_FAILED");
+    let failed =
+        |text: String| Error::config("psk_hint", text).with_code("ERR_TLS_PSK_SET_IDENTITY_HINT_FAILED");
     if hint.is_empty() || hint.len() > IDENTITY_MAX {
         return Err(failed(format!("the hint has {} bytes; 1 to {IDENTITY_MAX} are allowed", hint.len())));
     }
@@ -526,7 +559,10 @@ fn refused(option: &'static str, stack: &ErrorStack) -> Error {
 /// libssl says little or nothing about a list with an unknown name in it.
 fn refused_list(option: &'static str, list: &str, stack: &ErrorStack) -> Error {
     if stack.errors().is_empty() {
-        return Error::config(option, format!("libssl refuses {list:?}: a name in it is unknown or stands there twice"));
+        return Error::config(
+            option,
+            format!("libssl refuses {list:?}: a name in it is unknown or stands there twice"),
+        );
     }
     refused(option, stack).context(format_args!("{list:?}"))
 }

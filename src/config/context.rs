@@ -13,8 +13,8 @@ use super::resolver::ConfigResolver;
 use super::settings::{AlpnMismatch, IdentityCheck, UnknownName};
 use super::side::{Client, Role, Server, Side};
 use crate::materials::keylog::{KeyLog, TraceSink};
-use crate::materials::trust::TrustStore;
 use crate::materials::negotiated::CipherSuite;
+use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, ServerVerification};
 use crate::sys::ssl::context_ciphers;
 use crate::values::alpn::AlpnProtocols;
@@ -92,7 +92,8 @@ pub(crate) struct Adoption {
 impl Context {
     /// Whether a connection may turn out to use a pre-shared key of TLS 1.2 or older, as a server.
     pub(crate) fn may_use_psk(&self) -> bool {
-        self.role == Role::Server && (self.psk_resolver.is_some() || self.resolver.is_some() || !self.names.is_empty())
+        self.role == Role::Server
+            && (self.psk_resolver.is_some() || self.resolver.is_some() || !self.names.is_empty())
     }
 }
 
@@ -137,7 +138,10 @@ impl Config<Server> {
     /// name pattern, and on an [adopted](crate::TlsAcceptor::adopt) configuration, whose `SSL_CTX` chooses by itself.
     pub fn with_server_name(&self, pattern: &str, config: Config<Server>) -> Result<Config<Server>, Error> {
         if self.context.adopted.is_some() {
-            return Err(Error::config("server_name", "the callbacks of an adopted SSL_CTX choose by name, not this list"));
+            return Err(Error::config(
+                "server_name",
+                "the callbacks of an adopted SSL_CTX choose by name, not this list",
+            ));
         }
         let pattern = ServerNamePattern::parse(pattern).map_err(|e| e.with_option("server_name"))?;
         let mut context = Context::clone(&self.context);

@@ -18,7 +18,10 @@ use crate::values::psk::{PreSharedKey, PskIdentity};
 /// `internal_error` and is the source of the error that the acceptor gives. A panic is resumed there.
 pub trait PskResolver: Send + Sync {
     /// Finds the key. The future is awaited outside of libssl, within the handshake timeout.
-    fn resolve(&self, identity: PskIdentity) -> HookFuture<Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>>;
+    fn resolve(
+        &self,
+        identity: PskIdentity,
+    ) -> HookFuture<Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>>;
 }
 
 impl<F, R> PskResolver for F
@@ -26,7 +29,10 @@ where
     F: Fn(PskIdentity) -> R + Send + Sync,
     R: Future<Output = Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>> + Send + 'static,
 {
-    fn resolve(&self, identity: PskIdentity) -> HookFuture<Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>> {
+    fn resolve(
+        &self,
+        identity: PskIdentity,
+    ) -> HookFuture<Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>> {
         Box::pin(self(identity))
     }
 }

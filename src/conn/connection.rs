@@ -20,8 +20,8 @@ use crate::materials::negotiated::Negotiated;
 use crate::materials::session::Session;
 use crate::sys::adopt;
 use crate::sys::queue::stack_error;
-use crate::sys::ssl_io::{SslIo, Stop};
 use crate::sys::ssl as sys;
+use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::error::{Error, ErrorKind};
 
 /// The largest plaintext of one record (RFC 8446 section 5.1).
@@ -137,7 +137,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Reads into `buf`, from as many records as have arrived. No bytes and no error is the peer's close_notify.
-    pub(crate) fn poll_read(&mut self, cx: &mut TaskContext<'_>, buf: &mut ReadBuf<'_>) -> Poll<Result<(), Error>> {
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<Result<(), Error>> {
         ready!(self.poll_ready(Role::Reader, cx))?;
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
@@ -187,7 +191,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Writes some of `bytes`. What it took has been handed to the socket, or will be before anything else.
-    pub(crate) fn poll_write(&mut self, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, Error>> {
         ready!(self.poll_writable(cx))?;
         let bytes = &bytes[..bytes.len().min(WRITE_MAX)];
         let mut written = 0;
@@ -275,7 +283,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_writable(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_ready(Role::Writer, cx))?;
         if self.io.shutdown_state().sent {
-            return Poll::Ready(Err(Error::new(ErrorKind::Closed, "close_notify was sent: nothing can be written")));
+            return Poll::Ready(Err(Error::new(
+                ErrorKind::Closed,
+                "close_notify was sent: nothing can be written",
+            )));
         }
         self.io.io_mut().enter(Role::Writer, cx);
         match ready!(self.io.io_mut().poll_push()) {
@@ -388,7 +399,9 @@ pub(crate) fn check(ssl: &SslRef, state: &State) -> Result<(), Error> {
         None => Ok(()),
         Some(bits) => {
             let text = format!("DH parameter size {bits} is less than {least}");
-            Err(Error::new(ErrorKind::Protocol, text).with_code("ERR_TLS_DH_PARAM_SIZE").with_option("min_dh_size"))
+            Err(Error::new(ErrorKind::Protocol, text)
+                .with_code("ERR_TLS_DH_PARAM_SIZE")
+                .with_option("min_dh_size"))
         }
     }
 }

@@ -109,11 +109,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn release_identity(&mut self) -> bool {
         let Some(identity) = self.io.io().held_identity() else { return false };
         let identity = identity.map(PskIdentity::from_peer);
-        if psk::is_negotiated(self.io.ssl()) {
-            if let Some(identity) = identity.filter(|identity| self.state.wants_psk(identity)) {
-                self.state.put_pending(Pending::Psk(VecDeque::from([identity])));
-                return true;
-            }
+        if psk::is_negotiated(self.io.ssl())
+            && let Some(identity) = identity.filter(|identity| self.state.wants_psk(identity))
+        {
+            self.state.put_pending(Pending::Psk(VecDeque::from([identity])));
+            return true;
         }
         self.io.io_mut().release();
         true

@@ -16,7 +16,9 @@ pub(crate) fn of_protocol(error: Error, state: &State) -> Error {
         return with_alert(error, state);
     }
     let error = match error.reason_number() {
-        Some((crate::sys::queue::LIB_SSL, CERTIFICATE_VERIFY_FAILED)) => state.verdict().error().unwrap_or(error),
+        Some((crate::sys::queue::LIB_SSL, CERTIFICATE_VERIFY_FAILED)) => {
+            state.verdict().error().unwrap_or(error)
+        }
         Some(_) if state.is_over_limit() => over_limit(),
         _ => error,
     };
@@ -43,7 +45,9 @@ pub(crate) fn of_handshake(end: Option<TransportEnd>, state: &State) -> Error {
         Some(TransportEnd::Error(error)) => Error::io(error),
         Some(TransportEnd::Eof) | None => {
             let text = match state.role() {
-                Role::Client => "Client network socket disconnected before secure TLS connection was established",
+                Role::Client => {
+                    "Client network socket disconnected before secure TLS connection was established"
+                }
                 Role::Server => "socket hang up: the client disconnected before the handshake was complete",
             };
             Error::new(ErrorKind::Truncated, text)
@@ -55,9 +59,10 @@ pub(crate) fn of_handshake(end: Option<TransportEnd>, state: &State) -> Error {
 pub(crate) fn of_transport(end: Option<TransportEnd>) -> Error {
     match end {
         Some(TransportEnd::Error(error)) => Error::io(error),
-        Some(TransportEnd::Eof) | None => {
-            Error::new(ErrorKind::Truncated, "the transport ended without a close_notify: data may be missing")
-        }
+        Some(TransportEnd::Eof) | None => Error::new(
+            ErrorKind::Truncated,
+            "the transport ended without a close_notify: data may be missing",
+        ),
     }
 }
 

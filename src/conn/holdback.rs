@@ -66,7 +66,8 @@ impl HoldBack {
                 self.done = true;
             }
             if self.record.header_len == RECORD_HEADER {
-                self.record.left = usize::from(u16::from_be_bytes([self.record.header[3], self.record.header[4]]));
+                self.record.left =
+                    usize::from(u16::from_be_bytes([self.record.header[3], self.record.header[4]]));
                 self.record.header_len = 0;
             }
             return;

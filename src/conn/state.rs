@@ -16,7 +16,7 @@ use crate::materials::certificate::Certificate;
 use crate::materials::negotiated::Facts;
 use crate::materials::verify::{ClientAuth, NameMismatch, ServerVerification, Verdict};
 use crate::sys::guard::Parked;
-use crate::sys::hook::{CertificateAnswer, Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, PskAnswer};
+use crate::sys::hook::{Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, PskAnswer};
 use crate::sys::{adopt, compat, psk, ssl as sys};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
@@ -176,7 +176,9 @@ impl State {
     /// Whether the PSK resolver has to be asked for this identity.
     pub(crate) fn wants_psk(&self, identity: &PskIdentity) -> bool {
         let inner = self.inner();
-        !self.parked.is_some() && inner.context.psk_resolver.is_some() && !inner.psk.known.iter().any(|(known, _)| known == identity)
+        !self.parked.is_some()
+            && inner.context.psk_resolver.is_some()
+            && !inner.psk.known.iter().any(|(known, _)| known == identity)
     }
 
     pub(crate) fn take_hook_error(&self) -> Option<Error> {
@@ -207,7 +209,9 @@ impl State {
         let asked = match self.role {
             Role::Client => true,
             // The application's callbacks may have changed it.
-            Role::Server if self.context().adopted.is_some() => ssl.verify_mode().contains(SslVerifyMode::PEER),
+            Role::Server if self.context().adopted.is_some() => {
+                ssl.verify_mode().contains(SslVerifyMode::PEER)
+            }
             Role::Server => self.context().client_auth != ClientAuth::None,
         };
         if !asked || self.inner().verdict.chain.is_some() {
@@ -229,7 +233,10 @@ impl State {
             None if ssl.psk_identity().is_some() => VerifyCode::OK,
             // In TLS 1.3 a pre-shared key looks like a resumed session. On a server a session without a certificate
             // is that of a client who has shown none, and proves nothing.
-            None if self.role == Role::Client && ssl.session_reused() && ssl.version2() == Some(SslVersion::TLS1_3) => {
+            None if self.role == Role::Client
+                && ssl.session_reused()
+                && ssl.version2() == Some(SslVersion::TLS1_3) =>
+            {
                 VerifyCode::OK
             }
             None => VerifyCode::UNABLE_TO_GET_ISSUER_CERT,
@@ -257,7 +264,8 @@ impl State {
 
     /// Makes another configuration answer this connection, with all that belongs to it.
     fn swap(&self, ssl: &mut SslRef, context: Arc<Context>) -> bool {
-        let swapped = ssl.set_ssl_context(&context.ssl).is_ok() && sys::take_verify_param(ssl, &context.ssl).is_ok();
+        let swapped =
+            ssl.set_ssl_context(&context.ssl).is_ok() && sys::take_verify_param(ssl, &context.ssl).is_ok();
         if swapped {
             let adopted = context.adopted.is_some();
             psk::set_server_callbacks(ssl, context.psk_resolver.is_some());
@@ -321,7 +329,11 @@ impl State {
             Ok(None) => HelloAnswer::Continue,
             Ok(Some(context)) => {
                 self.inner().name_used = true;
-                if self.swap(ssl, context) { HelloAnswer::Continue } else { HelloAnswer::Refuse(Alert::INTERNAL_ERROR) }
+                if self.swap(ssl, context) {
+                    HelloAnswer::Continue
+                } else {
+                    HelloAnswer::Refuse(Alert::INTERNAL_ERROR)
+                }
             }
             Err(alert) => HelloAnswer::Refuse(alert),
         }
@@ -444,10 +456,6 @@ impl Hooks for State {
         self.inner().context.without_identity
     }
 
-    fn certificate(&self, _: &mut SslRef) -> CertificateAnswer {
-        CertificateAnswer::Continue
-    }
-
     fn verify(&self, _: &mut SslRef, chain: &mut X509StoreContextRef) -> bool {
         self.inner().verdict = Verdict::default();
         // The steps go on past every finding, so that the last one counts, as in Node.
@@ -509,7 +517,8 @@ fn read_hello(ssl: &SslRef) -> Option<ClientHello> {
         .into_iter()
         .filter_map(|kind| Some((kind, sys::hello_extension(ssl, kind)?.to_vec())))
         .collect();
-    let ciphers = ssl.client_hello_ciphers()?.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]])).collect();
+    let ciphers =
+        ssl.client_hello_ciphers()?.chunks_exact(2).map(|id| u16::from_be_bytes([id[0], id[1]])).collect();
     Some(ClientHello::new(
         sys::hello_version(ssl),
         random,

@@ -142,7 +142,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     pub(crate) fn poll_push(&mut self) -> Poll<io::Result<()>> {
         while self.pushed < self.output.len() {
             let bytes = &self.output[self.pushed..];
-            let taken = ready!(self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_write(cx, bytes)))?;
+            let taken =
+                ready!(self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_write(cx, bytes)))?;
             if taken == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -262,10 +263,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
             }
         }
         self.output.extend_from_slice(&bytes[taken..]);
-        if self.output.len() - self.pushed >= CORK_LIMIT {
-            if let Poll::Ready(Err(error)) = self.poll_push() {
-                return self.fail(error);
-            }
+        if self.output.len() - self.pushed >= CORK_LIMIT
+            && let Poll::Ready(Err(error)) = self.poll_push()
+        {
+            return self.fail(error);
         }
         IoStep::Bytes(bytes.len())
     }

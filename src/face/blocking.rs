@@ -183,7 +183,11 @@ fn uninterrupted<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
 }
 
 impl<S: Read + Write + Unpin> AsyncRead for Blocking<S> {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let outcome = uninterrupted(|| self.io.read(buf.initialize_unfilled()));
         if let Ok(count) = &outcome {
             buf.advance(*count);

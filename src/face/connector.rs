@@ -102,7 +102,10 @@ impl ConnectOptions {
         let server_name = match host_name(name)? {
             Host::Name(name) if self.send_server_name => Some(name.to_owned()),
             Host::Address if self.server_name.is_some() => {
-                return Err(Error::config("server_name", format!("{name} is an IP address; SNI is for names (RFC 6066)")));
+                return Err(Error::config(
+                    "server_name",
+                    format!("{name} is an IP address; SNI is for names (RFC 6066)"),
+                ));
             }
             _ => None,
         };
@@ -221,13 +224,17 @@ mod tests {
         let target = ConnectOptions::new("10.0.0.7").server_name("plant.example").target().unwrap();
         assert_eq!(target.server_name.as_deref(), Some("plant.example"));
         assert_eq!(target.host.as_deref(), Some("plant.example"));
-        let target = ConnectOptions::new("a.example").without_server_name().verify_name("b.example").target().unwrap();
+        let target =
+            ConnectOptions::new("a.example").without_server_name().verify_name("b.example").target().unwrap();
         assert_eq!((target.server_name, target.host.as_deref()), (None, Some("b.example")));
     }
 
     #[test]
     fn the_dot_at_the_end_of_a_name_is_not_sent() {
-        assert_eq!(ConnectOptions::new("a.example.").target().unwrap().server_name.as_deref(), Some("a.example"));
+        assert_eq!(
+            ConnectOptions::new("a.example.").target().unwrap().server_name.as_deref(),
+            Some("a.example")
+        );
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl TlsServer {
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) when the socket has no address.
     pub fn from_listener(listener: TcpListener, config: ServerConfig) -> Result<TlsServer, Error> {
         let address = listener.local_addr().map_err(Error::io)?;
-        let shared = Arc::new(Shared { config: RwLock::new(config), closing: watch::Sender::new(false), address });
+        let shared =
+            Arc::new(Shared { config: RwLock::new(config), closing: watch::Sender::new(false), address });
         Ok(TlsServer { listener, shared, max_connections: None, on_client_error: None })
     }
 
@@ -206,7 +207,10 @@ impl ServerHandle {
 }
 
 /// Awaits `other`, unless `closing` comes first.
-async fn first<T>(closing: &mut (impl Future<Output = ()> + Unpin), other: impl Future<Output = T>) -> Option<T> {
+async fn first<T>(
+    closing: &mut (impl Future<Output = ()> + Unpin),
+    other: impl Future<Output = T>,
+) -> Option<T> {
     let mut other = pin!(other);
     poll_fn(|cx| match pin!(&mut *closing).poll(cx) {
         Poll::Ready(()) => Poll::Ready(None),

@@ -134,7 +134,11 @@ impl EphemeralKey {
             _ => return None,
         };
         let name = match id {
-            Id::EC => key.ec_key().ok().and_then(|key| key.group().curve_name()).and_then(|nid| nid.short_name().ok()),
+            Id::EC => key
+                .ec_key()
+                .ok()
+                .and_then(|key| key.group().curve_name())
+                .and_then(|nid| nid.short_name().ok()),
             Id::X25519 => Some("X25519"),
             Id::X448 => Some("X448"),
             _ => None,
@@ -172,7 +176,13 @@ impl<'a> Negotiated<'a> {
         match self.ssl.current_cipher() {
             Some(cipher) => CipherSuite::of(cipher),
             // An established connection always has a suite; one that libssl has closed may have lost it.
-            None => CipherSuite { id: 0, name: "(NONE)", standard_name: "TLS_NULL_WITH_NULL_NULL", version: "unknown", bits: 0 },
+            None => CipherSuite {
+                id: 0,
+                name: "(NONE)",
+                standard_name: "TLS_NULL_WITH_NULL_NULL",
+                version: "unknown",
+                bits: 0,
+            },
         }
     }
 
@@ -324,7 +334,10 @@ impl<'a> Negotiated<'a> {
         context: Option<&[u8]>,
     ) -> Result<Vec<u8>, Error> {
         if !self.ssl.is_init_finished() {
-            return Err(Error::new(ErrorKind::State, "there is no keying material before the handshake is complete"));
+            return Err(Error::new(
+                ErrorKind::State,
+                "there is no keying material before the handshake is complete",
+            ));
         }
         if length == 0 {
             return Err(Error::config("length", "0 bytes of keying material").with_code("ERR_OUT_OF_RANGE"));

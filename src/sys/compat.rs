@@ -18,6 +18,7 @@ type OptionBits = u64;
 #[cfg(not(ossl300))]
 type OptionBits = std::ffi::c_ulong;
 
+// SAFETY: the declarations are those of the headers of every supported libssl.
 unsafe extern "C" {
     fn SSL_get_options(ssl: *const openssl_sys::SSL) -> OptionBits;
     fn SSL_set_options(ssl: *mut openssl_sys::SSL, options: OptionBits) -> OptionBits;
@@ -56,6 +57,7 @@ pub(crate) fn replace_options(ssl: &mut SslRef, options: SslOptions) {
     }
 }
 
+// SAFETY: the declarations are those of the headers of every supported libssl.
 #[cfg(ossl_trace)]
 unsafe extern "C" {
     fn SSL_trace(

@@ -29,8 +29,9 @@ pub(crate) fn use_certificate(
     let stack_ptr = if chain.is_empty() { ptr::null_mut() } else { stack.as_ptr() };
     // SAFETY: all are alive, and the chain may be NULL; libssl takes references of its own on the certificates, on
     // the key and on the elements of the chain, and copies the stack (SSL_CTX_use_cert_and_key(3)).
-    let done =
-        unsafe { decl::SSL_CTX_use_cert_and_key(context.as_ptr(), leaf.as_ptr(), key.as_ptr(), stack_ptr, 1) };
+    let done = unsafe {
+        decl::SSL_CTX_use_cert_and_key(context.as_ptr(), leaf.as_ptr(), key.as_ptr(), stack_ptr, 1)
+    };
     if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
 }
 

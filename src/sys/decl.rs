@@ -2,10 +2,15 @@
 //!
 //! One section a topic. A symbol that some supported version lacks is declared in [`super::compat`] instead,
 //! behind its version `cfg`, with a fallback that answers "unsupported".
+#![allow(clippy::upper_case_acronyms, reason = "the names are those of the C headers")]
 #![allow(non_camel_case_types, non_snake_case, unreachable_pub)]
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
-use openssl_sys::{ASN1_OBJECT, ASN1_TYPE, BIO, EVP_MD, EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, X509, X509_CRL, X509_NAME, X509_STORE, X509_STORE_CTX, X509_VERIFY_PARAM, stack_st_SSL_CIPHER, stack_st_X509, X509_LOOKUP, X509_LOOKUP_METHOD, X509_OBJECT, SSL_METHOD, SSL_SESSION, pem_password_cb, stack_st_X509_NAME};
+use openssl_sys::{
+    ASN1_OBJECT, ASN1_TYPE, BIO, EVP_MD, EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, SSL_METHOD, SSL_SESSION, X509,
+    X509_CRL, X509_LOOKUP, X509_LOOKUP_METHOD, X509_NAME, X509_OBJECT, X509_STORE, X509_STORE_CTX,
+    X509_VERIFY_PARAM, pem_password_cb, stack_st_SSL_CIPHER, stack_st_X509, stack_st_X509_NAME,
+};
 
 // --- numbers of ssl.h, the same in 1.1.1 to 4.0 ---
 pub const SSL_CTRL_SET_MAX_SEND_FRAGMENT: c_int = 52;
@@ -22,7 +27,6 @@ pub const SSL_CB_HANDSHAKE_START: c_int = 0x10;
 pub const SSL_CB_ALERT: c_int = 0x4000;
 
 // --- ssl ---
-type CertificateCallback = unsafe extern "C" fn(*mut SSL, *mut c_void) -> c_int;
 type VerifyCallback = unsafe extern "C" fn(*mut X509_STORE_CTX, *mut c_void) -> c_int;
 type VerifyStepCallback = unsafe extern "C" fn(c_int, *mut X509_STORE_CTX) -> c_int;
 type PskClientCallback =
@@ -38,9 +42,10 @@ type PskUseSessionCallback = unsafe extern "C" fn(
 type PskFindSessionCallback =
     unsafe extern "C" fn(*mut SSL, *const c_uchar, size_t, *mut *mut SSL_SESSION) -> c_int;
 pub type InfoCallback = unsafe extern "C" fn(*const SSL, c_int, c_int);
-type MessageCallback = unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, size_t, *mut SSL, *mut c_void);
+type MessageCallback =
+    unsafe extern "C" fn(c_int, c_int, c_int, *const c_void, size_t, *mut SSL, *mut c_void);
+// SAFETY: the declarations are those of the headers of every supported libssl.
 unsafe extern "C" {
-    pub fn SSL_CTX_set_cert_cb(ctx: *mut SSL_CTX, cb: Option<CertificateCallback>, arg: *mut c_void);
     pub fn SSL_CTX_set_cert_verify_callback(ctx: *mut SSL_CTX, cb: Option<VerifyCallback>, arg: *mut c_void);
     pub fn SSL_CTX_set_info_callback(ctx: *mut SSL_CTX, cb: Option<InfoCallback>);
     pub fn SSL_CTX_set_msg_callback(ctx: *mut SSL_CTX, cb: Option<MessageCallback>);
@@ -88,6 +93,7 @@ pub struct OTHERNAME {
     pub value: *mut ASN1_TYPE,
 }
 
+// SAFETY: the declarations are those of the headers of every supported libssl.
 unsafe extern "C" {
     pub fn X509_STORE_add_crl(store: *mut X509_STORE, crl: *mut X509_CRL) -> c_int;
     pub fn X509_STORE_up_ref(store: *mut X509_STORE) -> c_int;
@@ -103,13 +109,17 @@ unsafe extern "C" {
 // --- stores, look-ups, PEM, sessions ---
 pub const X509_L_ADD_DIR: c_int = 2;
 pub const X509_LU_X509: c_int = 1;
-type LookupBySubject = unsafe extern "C" fn(*mut X509_LOOKUP, c_int, *const X509_NAME, *mut X509_OBJECT) -> c_int;
+type LookupBySubject =
+    unsafe extern "C" fn(*mut X509_LOOKUP, c_int, *const X509_NAME, *mut X509_OBJECT) -> c_int;
 type LookupFree = unsafe extern "C" fn(*mut X509_LOOKUP);
 // SAFETY: as in x509_vfy.h, pem.h, x509.h and ssl.h of 1.1.1 to 4.0, which differ in `const` alone.
 unsafe extern "C" {
     pub fn SSL_CTX_set1_cert_store(ctx: *mut SSL_CTX, store: *mut X509_STORE);
     pub fn X509_LOOKUP_meth_new(name: *const c_char) -> *mut X509_LOOKUP_METHOD;
-    pub fn X509_LOOKUP_meth_set_get_by_subject(method: *mut X509_LOOKUP_METHOD, cb: Option<LookupBySubject>) -> c_int;
+    pub fn X509_LOOKUP_meth_set_get_by_subject(
+        method: *mut X509_LOOKUP_METHOD,
+        cb: Option<LookupBySubject>,
+    ) -> c_int;
     pub fn X509_LOOKUP_meth_set_free(method: *mut X509_LOOKUP_METHOD, cb: Option<LookupFree>) -> c_int;
     pub fn X509_LOOKUP_set_method_data(lookup: *mut X509_LOOKUP, data: *mut c_void) -> c_int;
     pub fn X509_LOOKUP_get_method_data(lookup: *const X509_LOOKUP) -> *mut c_void;
@@ -123,7 +133,11 @@ unsafe extern "C" {
     ) -> *mut X509;
     pub fn d2i_X509_AUX(out: *mut *mut X509, bytes: *mut *const c_uchar, length: c_long) -> *mut X509;
     pub fn SSL_SESSION_has_ticket(session: *const SSL_SESSION) -> c_int;
-    pub fn SSL_SESSION_get0_ticket(session: *const SSL_SESSION, ticket: *mut *const c_uchar, length: *mut size_t);
+    pub fn SSL_SESSION_get0_ticket(
+        session: *const SSL_SESSION,
+        ticket: *mut *const c_uchar,
+        length: *mut size_t,
+    );
     pub fn SSL_SESSION_get_ticket_lifetime_hint(session: *const SSL_SESSION) -> c_ulong;
     pub fn SSL_SESSION_is_resumable(session: *const SSL_SESSION) -> c_int;
     pub fn SSL_SESSION_get0_hostname(session: *const SSL_SESSION) -> *const c_char;

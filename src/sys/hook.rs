@@ -30,15 +30,6 @@ pub(crate) enum HelloAnswer {
     Refuse(Alert),
 }
 
-/// The answer to "which certificate?".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(dead_code)] // INVARIANT: every variant is an answer that libssl understands; hooks that pause use the other two
-pub(crate) enum CertificateAnswer {
-    Continue,
-    Pause,
-    Fail,
-}
-
 /// The answer to the client's list of application protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProtocolAnswer<'a> {
@@ -84,9 +75,6 @@ pub(crate) trait Hooks: Send + Sync {
 
     /// What a server advertises and a client chooses from by NPN. The connection's configuration holds the list, too.
     fn next_protocols(&self) -> Option<Arc<AlpnProtocols>>;
-
-    /// A certificate is needed. Not asked when a session is resumed.
-    fn certificate(&self, ssl: &mut SslRef) -> CertificateAnswer;
 
     /// Judges the peer's chain: runs the verification and says whether the handshake goes on. Not asked when a
     /// session is resumed.
@@ -140,8 +128,6 @@ pub(crate) enum Slot {
     ServerName,
     /// `SSL_CTX_set_alpn_select_cb`
     Protocol,
-    /// `SSL_CTX_set_cert_cb`
-    Certificate,
     /// `SSL_CTX_set_cert_verify_callback`
     Verify,
     /// `SSL_CTX_set_info_callback`
@@ -163,11 +149,10 @@ pub(crate) enum Slot {
 impl Slot {
     /// All of them, in the order in which a context is filled.
     #[cfg(test)]
-    pub(crate) const ALL: [Slot; 12] = [
+    pub(crate) const ALL: [Slot; 11] = [
         Slot::ClientHello,
         Slot::ServerName,
         Slot::Protocol,
-        Slot::Certificate,
         Slot::Verify,
         Slot::Info,
         Slot::KeyLog,
@@ -194,7 +179,6 @@ impl Slot {
                 Slot::Protocol => {
                     ffi::SSL_CTX_set_alpn_select_cb__fixed_rust(ctx, Some(protocol), std::ptr::null_mut());
                 }
-                Slot::Certificate => decl::SSL_CTX_set_cert_cb(ctx, Some(certificate), std::ptr::null_mut()),
                 Slot::Verify => {
                     decl::SSL_CTX_set_cert_verify_callback(ctx, Some(verify), std::ptr::null_mut());
                 }
@@ -302,18 +286,6 @@ unsafe extern "C" fn protocol(
     }
 }
 
-unsafe extern "C" fn certificate(ssl: *mut ffi::SSL, _: *mut c_void) -> c_int {
-    // SAFETY: libssl calls this with a live SSL.
-    let answer = unsafe {
-        with(ssl, CertificateAnswer::Continue, CertificateAnswer::Fail, |ssl, hooks| hooks.certificate(ssl))
-    };
-    match answer {
-        CertificateAnswer::Continue => 1,
-        CertificateAnswer::Fail => 0,
-        CertificateAnswer::Pause => -1,
-    }
-}
-
 /// The SSL that a verification works for.
 ///
 /// # Safety
@@ -402,5 +374,21 @@ unsafe extern "C" fn message(
             bytes,
         };
         with(ssl, (), (), |ssl, hooks| hooks.message(ssl, message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_slots_that_are_filled_are_those_that_are_documented() {
+        let documented = include_str!("../../ARCHITECTURE.md");
+        let names: Vec<String> = Slot::ALL.iter().map(|slot| format!("`{slot:?}`")).collect();
+        for name in &names {
+            assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name} stands twice");
+            assert!(documented.contains(name.as_str()), "{name} is not in ARCHITECTURE.md");
+        }
+        assert_eq!(names.len(), 11);
     }
 }

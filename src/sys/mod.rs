@@ -5,23 +5,23 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod adopt;
+pub(crate) mod bio;
 pub(crate) mod compat;
+pub(crate) mod context;
 pub(crate) mod decl;
 pub(crate) mod engine;
-pub(crate) mod bio;
-pub(crate) mod context;
+pub(crate) mod extra;
 pub(crate) mod guard;
 pub(crate) mod hook;
 pub(crate) mod npn;
 pub(crate) mod ossl_store;
 mod passphrase;
+pub(crate) mod pem;
 pub(crate) mod psk;
-pub(crate) mod extra;
 pub(crate) mod queue;
 pub(crate) mod renegotiation;
+pub(crate) mod session;
 pub(crate) mod ssl;
 pub(crate) mod ssl_io;
-pub(crate) mod x509;
-pub(crate) mod pem;
-pub(crate) mod session;
 pub(crate) mod store;
+pub(crate) mod x509;

@@ -54,7 +54,8 @@ pub(crate) fn is_negotiated(ssl: &SslRef) -> bool {
     // SAFETY: the SSL is alive; the suite is static, and so is its name.
     unsafe {
         let cipher = decl::SSL_get_pending_cipher(ssl.as_ptr());
-        !cipher.is_null() && CStr::from_ptr(ffi::SSL_CIPHER_get_name(cipher)).to_bytes().windows(3).any(|w| w == b"PSK")
+        !cipher.is_null()
+            && CStr::from_ptr(ffi::SSL_CIPHER_get_name(cipher)).to_bytes().windows(3).any(|w| w == b"PSK")
     }
 }
 

@@ -22,7 +22,13 @@ pub(crate) fn hello_extension(ssl: &SslRef, extension: u16) -> Option<&[u8]> {
     // SAFETY: the SSL is alive; outside of the callback the function answers 0 (SSL_client_hello_get0_ext(3)). The
     // body lives as long as the ClientHello, which outlives the borrow: no call on the SSL can run during it.
     unsafe {
-        if ffi::SSL_client_hello_get0_ext(ssl.as_ptr(), c_int::from(extension).cast_unsigned(), &raw mut body, &raw mut len) != 1 {
+        if ffi::SSL_client_hello_get0_ext(
+            ssl.as_ptr(),
+            c_int::from(extension).cast_unsigned(),
+            &raw mut body,
+            &raw mut len,
+        ) != 1
+        {
             return None;
         }
         Some(if len == 0 { &[] } else { slice::from_raw_parts(body, len) })
@@ -35,7 +41,9 @@ pub(crate) fn hello_extension_types(ssl: &SslRef) -> Vec<u16> {
     let mut len = 0;
     // SAFETY: the SSL is alive; on success libssl gives an array of `len` numbers that is ours to free.
     unsafe {
-        if ffi::SSL_client_hello_get1_extensions_present(ssl.as_ptr(), &raw mut types, &raw mut len) != 1 || types.is_null() {
+        if ffi::SSL_client_hello_get1_extensions_present(ssl.as_ptr(), &raw mut types, &raw mut len) != 1
+            || types.is_null()
+        {
             return Vec::new();
         }
         let found = slice::from_raw_parts(types, len).iter().map(|t| *t as u16).collect();
@@ -102,7 +110,9 @@ pub(crate) fn take_verify_param(ssl: &mut SslRef, context: &SslContextRef) -> Re
 pub(crate) fn set_max_send_fragment(ssl: &mut SslRef, bytes: usize) -> bool {
     let Ok(bytes) = i64::try_from(bytes) else { return false };
     // SAFETY: the SSL is alive; the command takes a number only.
-    unsafe { ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_SET_MAX_SEND_FRAGMENT, bytes as _, ptr::null_mut()) == 1 }
+    unsafe {
+        ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_SET_MAX_SEND_FRAGMENT, bytes as _, ptr::null_mut()) == 1
+    }
 }
 
 /// Offers `session` for resumption: `SSL_set_session`.
@@ -119,8 +129,12 @@ pub(crate) fn peer_tmp_key(ssl: &SslRef) -> Option<PKey<Public>> {
     let mut key: *mut ffi::EVP_PKEY = ptr::null_mut();
     // SAFETY: the SSL is alive; on success libssl gives a reference that is ours.
     unsafe {
-        let done =
-            ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_GET_PEER_TMP_KEY, 0, (&raw mut key).cast::<std::ffi::c_void>());
+        let done = ffi::SSL_ctrl(
+            ssl.as_ptr(),
+            decl::SSL_CTRL_GET_PEER_TMP_KEY,
+            0,
+            (&raw mut key).cast::<std::ffi::c_void>(),
+        );
         (done == 1 && !key.is_null()).then(|| PKey::from_ptr(key))
     }
 }
@@ -139,8 +153,15 @@ pub(crate) fn shared_sigalgs(ssl: &SslRef) -> Vec<(Nid, Nid)> {
     // SAFETY: the SSL is alive; places that are null are not written. The function reads, though its type says that
     // it may write.
     unsafe {
-        let count =
-            decl::SSL_get_shared_sigalgs(ssl.as_ptr(), 0, null(), null(), null(), ptr::null_mut(), ptr::null_mut());
+        let count = decl::SSL_get_shared_sigalgs(
+            ssl.as_ptr(),
+            0,
+            null(),
+            null(),
+            null(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+        );
         for index in 0..count {
             let (mut sign, mut hash) = (0, 0);
             decl::SSL_get_shared_sigalgs(

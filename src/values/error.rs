@@ -303,9 +303,9 @@ impl From<Error> for io::Error {
             ErrorKind::Config | ErrorKind::State => io::ErrorKind::InvalidInput,
             ErrorKind::Unsupported => io::ErrorKind::Unsupported,
             ErrorKind::Unauthorized => io::ErrorKind::PermissionDenied,
-            ErrorKind::Io => {
-                StdError::source(&error).and_then(|s| s.downcast_ref::<io::Error>()).map_or(io::ErrorKind::Other, |s| s.kind())
-            }
+            ErrorKind::Io => StdError::source(&error)
+                .and_then(|s| s.downcast_ref::<io::Error>())
+                .map_or(io::ErrorKind::Other, |s| s.kind()),
             ErrorKind::Protocol | ErrorKind::PeerAlert => io::ErrorKind::InvalidData,
             ErrorKind::Hook => io::ErrorKind::Other,
         };

@@ -26,7 +26,9 @@ impl PskIdentity {
         let bad = |text: String| Err(Error::config("psk", text));
         match bytes.len() {
             0 => bad("the identity is empty".to_owned()),
-            n if n > IDENTITY_MAX => bad(format!("the identity has {n} bytes; at most {IDENTITY_MAX} are allowed")),
+            n if n > IDENTITY_MAX => {
+                bad(format!("the identity has {n} bytes; at most {IDENTITY_MAX} are allowed"))
+            }
             _ if bytes.contains(&0) => bad("the identity has a NUL byte in it".to_owned()),
             _ => Ok(PskIdentity(bytes)),
         }
@@ -95,12 +97,15 @@ impl PreSharedKey {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) with the option `psk` when the text is not pairs of digits.
     pub fn from_hex(text: &str) -> Result<PreSharedKey, Error> {
         let bad = |what: &str| Error::config("psk", format!("the key is no hexadecimal text: {what}"));
-        if !text.is_ascii() || text.len() % 2 != 0 {
+        if !text.is_ascii() || !text.len().is_multiple_of(2) {
             return Err(bad("it needs two digits a byte"));
         }
         let byte = |pair: &[u8]| {
             let pair = std::str::from_utf8(pair).unwrap_or_default();
-            u8::from_str_radix(pair, 16).ok().filter(|_| !pair.starts_with('+')).ok_or_else(|| bad("a digit is not 0-9 or a-f"))
+            u8::from_str_radix(pair, 16)
+                .ok()
+                .filter(|_| !pair.starts_with('+'))
+                .ok_or_else(|| bad("a digit is not 0-9 or a-f"))
         };
         let key = text.as_bytes().chunks(2).map(byte).collect::<Result<Vec<u8>, Error>>()?;
         let key = PreSharedKey::new(key);

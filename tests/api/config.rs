@@ -10,9 +10,9 @@ use patina_tls::{
 };
 use proptest::prelude::*;
 
-use crate::support::fixtures;
 use crate::support::pair::{client, engines, identity, server, trust};
 use crate::support::waker::Dice;
+use crate::support::{cases, fixtures};
 
 fn refused(builder: ConfigBuilder<Client>) -> (ErrorKind, Option<&'static str>, String) {
     told(builder.build().unwrap_err())
@@ -458,7 +458,7 @@ fn seen(config: &ServerConfig) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(24), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn the_order_of_calls_never_matters(chosen in proptest::collection::btree_set(0_usize..16, 1..16), seed: u64) {
         // The two identities are of different key types, so their order does not count either.

@@ -8,6 +8,7 @@ use patina_tls::{
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::support::cases;
 use crate::support::pair::{client, engines, identity, server, trust};
 
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3];
@@ -136,7 +137,7 @@ fn an_end_without_close_notify_after_the_handshake_is_a_cut() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(300), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn flipped_bytes_end_in_an_error_or_do_no_harm(

@@ -13,14 +13,10 @@ use patina_tls::{
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use crate::support::cases;
 use crate::support::pair::{client, identity, trust};
 use crate::support::script::{self, Script, Scripted};
 use crate::support::waker::{Dice, Task, poll_checked, run};
-
-/// How many random scripts each property is tried with: `PATINA_SCRIPTS`.
-fn scripts() -> u32 {
-    std::env::var("PATINA_SCRIPTS").ok().and_then(|count| count.parse().ok()).unwrap_or(300)
-}
 
 fn configs(version: ProtocolVersion) -> (ClientConfig, ServerConfig) {
     let client = ClientConfig::builder().trust(trust("root-ec")).versions(version).build().unwrap();
@@ -200,7 +196,7 @@ fn version(old: bool) -> ProtocolVersion {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: scripts(), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(300), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_script_moves_every_byte_and_never_stalls(

@@ -5,3 +5,10 @@ pub(crate) mod pair;
 pub(crate) mod script;
 pub(crate) mod waker;
 pub(crate) mod wire;
+
+/// How many random cases a property is tried with: `PATINA_SCRIPTS`, else `PROPTEST_CASES`, else `otherwise`.
+#[allow(dead_code, reason = "each test program uses some of these")]
+pub(crate) fn cases(otherwise: u32) -> u32 {
+    let set = |name| std::env::var(name).ok().and_then(|count| count.parse().ok());
+    set("PATINA_SCRIPTS").or_else(|| set("PROPTEST_CASES")).unwrap_or(otherwise)
+}
