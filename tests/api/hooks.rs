@@ -163,7 +163,6 @@ fn every_slot_that_may_be_filled_is_documented_at_the_door_to_libssl() {
         ("PskServer", "pre-shared keys"),
         ("NpnClient", "NPN"),
         ("NpnServer", "NPN"),
-        // No option fills it yet: the certificate is chosen with the configuration.
     ]
     .into();
     let known: BTreeSet<&str> = words.iter().map(|(variant, _)| *variant).collect();
