@@ -46,6 +46,11 @@
 //! its [`option`](Error::option) names the option at fault, its [`alert`](Error::alert) is the TLS alert that was sent or
 //! received.
 
+#![allow(
+    rustdoc::redundant_explicit_links,
+    reason = "an explicit target stays right wherever the type is imported"
+)]
+
 mod config;
 mod conn;
 pub mod ext;
