@@ -232,10 +232,10 @@ impl State {
             }
             None if ssl.psk_identity().is_some() => VerifyCode::OK,
             // In TLS 1.3 a pre-shared key looks like a resumed session. On a server a session without a certificate
-            // is that of a client who has shown none, and proves nothing.
-            None if self.role == Role::Client
-                && ssl.session_reused()
-                && ssl.version2() == Some(SslVersion::TLS1_3) =>
+            // that is not made of a key is that of a client who has shown none, and proves nothing.
+            None if ssl.session_reused()
+                && ssl.version2() == Some(SslVersion::TLS1_3)
+                && (self.role == Role::Client || self.inner().psk.identity.is_some()) =>
             {
                 VerifyCode::OK
             }
@@ -446,6 +446,8 @@ impl Hooks for State {
             inner.psk.identity = Some(identity.into());
             return PskAnswer::Key(key);
         }
+        // libssl asks for one identity after the other and takes the last it asked for: not one that came before.
+        inner.psk.identity = None;
         match inner.context.unknown_psk_identity {
             UnknownPskIdentity::Alert => PskAnswer::Unknown,
             UnknownPskIdentity::Hide => PskAnswer::Hide,
