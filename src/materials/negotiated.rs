@@ -271,7 +271,8 @@ impl<'a> Negotiated<'a> {
         self.ssl.certificate().map(|c| Certificate::from_x509(c.to_owned()))
     }
 
-    /// The peer's one-time key: Node's `getEphemeralKeyInfo()`; on a server it is the client's.
+    /// The peer's one-time key: Node's `getEphemeralKeyInfo()`; on a server it is the client's, under
+    /// TLS 1.3 alone: older handshakes do not keep it.
     ///
     /// `None` for static RSA, plain PSK, and key kinds that Node has no word for.
     ///
