@@ -226,3 +226,38 @@ fn a_hint_has_1_to_128_bytes() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_key_stands_for_the_certificate_that_a_server_requires() {
+    for (version, list) in
+        [(ProtocolVersion::TLSv1_2, "PSK:@SECLEVEL=0"), (ProtocolVersion::TLSv1_3, "PSK:@SECLEVEL=0")]
+    {
+        let server = ServerConfig::builder()
+            .versions(version)
+            .cipher_list(list)
+            .client_auth(patina_tls::ClientAuth::Require)
+            .trust(crate::support::pair::trust("root"))
+            .psk_resolver(find)
+            .build()
+            .unwrap();
+        let (_near, far) = handshake(&client(version, list), "localhost", &server).await;
+        let far = far.unwrap_or_else(|e| panic!("{version}: {e}"));
+        assert!(far.negotiated().authorized(), "{version}");
+        assert_eq!(far.negotiated().psk_identity(), Some(&b"meter-7"[..]));
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_was_offered_and_not_taken_is_not_told() {
+    let server = ServerConfig::builder().identity(identity("server-rsa")).build().unwrap();
+    let client = ClientConfig::builder()
+        .trust(crate::support::pair::trust("root"))
+        .versions(ProtocolVersion::TLSv1_3)
+        .psk(name("meter-7"), PreSharedKey::new(*KEY))
+        .build()
+        .unwrap();
+    let (near, far) = handshake(&client, "localhost", &server).await;
+    let (near, far) = (near.unwrap(), far.unwrap());
+    assert!(near.negotiated().authorized() && near.negotiated().peer_certificate().is_some());
+    assert_eq!((near.negotiated().psk_identity(), far.negotiated().psk_identity()), (None, None));
+}
