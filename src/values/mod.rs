@@ -6,6 +6,7 @@ pub(crate) mod error;
 pub(crate) mod hello;
 pub(crate) mod limit;
 pub(crate) mod name_pattern;
+pub(crate) mod nearest;
 pub(crate) mod options;
 pub(crate) mod protocol;
 pub(crate) mod psk;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::error::{Error, ErrorKind};
+use super::nearest::nearest;
 
 /// Writes the flags, the other names and the table of all names from one list.
 macro_rules! secure_options {
@@ -342,38 +343,10 @@ fn parse_name(word: &str) -> Result<SecureOptions, Error> {
     if let Some((_, options)) = SecureOptions::names().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
         return Ok(options);
     }
-    Err(invalid(match nearest_name(name) {
+    Err(invalid(match nearest(name, SecureOptions::names().map(|(known, _)| known)) {
         Some(nearest) => format!("{word:?} is not an option of libssl; the nearest is {nearest}"),
         None => format!("{word:?} is not an option of libssl"),
     }))
-}
-
-/// The name with the fewest edits, if less than half of the letters have to change.
-fn nearest_name(name: &str) -> Option<&'static str> {
-    const LONGEST: usize = 64;
-    if name.len() > LONGEST {
-        return None;
-    }
-    let name = name.to_ascii_uppercase();
-    let (edits, nearest) = SecureOptions::names()
-        .map(|(known, _)| (edit_distance(name.as_bytes(), known.to_ascii_uppercase().as_bytes()), known))
-        .min_by_key(|(edits, _)| *edits)?;
-    (edits * 2 < name.len().max(nearest.len())).then_some(nearest)
-}
-
-/// Levenshtein's distance, row by row.
-fn edit_distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn invalid(message: String) -> Error {
@@ -486,13 +459,6 @@ mod tests {
         assert!(
             TABLE.iter().all(|(_, _, since)| ["1.1.1", "3.0", "3.2", "3.3", "3.6", "4.0"].contains(since))
         );
-    }
-
-    #[test]
-    fn the_edit_distance_counts_single_letters() {
-        assert_eq!(edit_distance(b"kitten", b"sitting"), 3);
-        assert_eq!(edit_distance(b"", b"abc"), 3);
-        assert_eq!(edit_distance(b"abc", b"abc"), 0);
     }
 
     proptest! {

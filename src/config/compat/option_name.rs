@@ -94,26 +94,7 @@ pub(super) fn find(name: &str) -> Option<(&'static str, Fate)> {
 /// The name that an unknown one was probably meant to be.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let all = APPLIED.iter().chain(SOCKET).copied().chain(HOOKS.iter().map(|(known, _)| *known));
-    let lower = name.to_ascii_lowercase();
-    let (edits, nearest) = all
-        .map(|known| (edit_distance(lower.as_bytes(), known.to_ascii_lowercase().as_bytes()), known))
-        .min_by_key(|(edits, _)| *edits)?;
-    (edits * 2 < name.len().max(nearest.len())).then_some(nearest)
-}
-
-/// Levenshtein's distance, row by row.
-fn edit_distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
+    crate::values::nearest::nearest(name, all)
 }
 
 #[cfg(test)]
