@@ -510,6 +510,8 @@ impl ConfigBuilder<Server> {
 
     /// Sets the Diffie-Hellman parameters of TLS 1.2 and older. Default: none, and so no DHE suite.
     ///
+    /// [`DhChoice::Auto`] is right for most. See [`DhParameters`](crate::DhParameters) for what the choice costs.
+    ///
     /// # OpenSSL
     /// `SSL_CTX_set_dh_auto`, `SSL_CTX_set_tmp_dh`.
     #[must_use]

@@ -5,6 +5,7 @@ pub(crate) mod certificate;
 mod certificate_object;
 mod chain;
 pub(crate) mod dh;
+mod dh_group;
 pub(crate) mod distinguished_name;
 pub(crate) mod general_name;
 pub(crate) mod identity;

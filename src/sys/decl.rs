@@ -7,8 +7,8 @@
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
 use openssl_sys::{
-    ASN1_OBJECT, ASN1_TYPE, BIO, EVP_MD, EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, SSL_METHOD, SSL_SESSION, X509,
-    X509_CRL, X509_LOOKUP, X509_LOOKUP_METHOD, X509_NAME, X509_OBJECT, X509_STORE, X509_STORE_CTX,
+    ASN1_OBJECT, ASN1_TYPE, BIO, DH, EVP_MD, EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, SSL_METHOD, SSL_SESSION,
+    X509, X509_CRL, X509_LOOKUP, X509_LOOKUP_METHOD, X509_NAME, X509_OBJECT, X509_STORE, X509_STORE_CTX,
     X509_VERIFY_PARAM, pem_password_cb, stack_st_SSL_CIPHER, stack_st_X509, stack_st_X509_NAME,
 };
 
@@ -230,4 +230,12 @@ unsafe extern "C" {
     pub fn SSL_CIPHER_get_auth_nid(cipher: *const SSL_CIPHER) -> c_int;
     pub fn SSL_SESSION_set_timeout(session: *mut SSL_SESSION, seconds: c_long) -> c_long;
     pub fn SSL_SESSION_get0_id_context(session: *const SSL_SESSION, len: *mut c_uint) -> *const c_uchar;
+}
+
+// --- Diffie-Hellman parameters ---
+// SAFETY: as in dh.h of 1.1.1 to 4.0.
+unsafe extern "C" {
+    pub fn DH_new_by_nid(nid: c_int) -> *mut DH;
+    pub fn DH_get_length(dh: *const DH) -> c_long;
+    pub fn DH_set_length(dh: *mut DH, length: c_long) -> c_int;
 }

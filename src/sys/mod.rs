@@ -9,6 +9,7 @@ pub(crate) mod bio;
 pub(crate) mod compat;
 pub(crate) mod context;
 pub(crate) mod decl;
+pub(crate) mod dh;
 pub(crate) mod engine;
 pub(crate) mod extra;
 pub(crate) mod guard;

@@ -152,6 +152,7 @@ fn what_node_passes_over_in_silence_is_a_warning() {
         Vec::<String>::new()
     );
     assert_eq!(options(json!({ "dhparam": "$file:dh/dh1024.pem" })).warnings().len(), 1);
+    assert!(SecureContextOptions::new().dhparam("ffdhe3072").warnings().is_empty());
 }
 
 #[test]

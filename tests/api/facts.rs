@@ -131,6 +131,8 @@ fn diffie_hellman_keys_have_the_size_of_the_parameters_and_no_name() {
         (DhChoice::from(parameters("dh1024")), 1024),
         (parameters("dh2048").into(), 2048),
         (parameters("ffdhe3072").into(), 3072),
+        (DhParameters::named("ffdhe4096").unwrap().into(), 4096),
+        (DhParameters::named("modp_2048").unwrap().into(), 2048),
         (DhChoice::Auto, 2048),
     ];
     for (choice, size) in choices {

@@ -34,7 +34,7 @@ pub(super) type Entries = BTreeMap<&'static str, Value>;
 /// | `ca`, `cert`, `crl` | PEM text, a Buffer, or an array of them |
 /// | `key` | PEM text, a Buffer, or an array of them or of `{"pem": .., "passphrase": ..}` |
 /// | `pfx` | a Buffer, base64, or an array of them or of `{"buf": .., "passphrase": ..}` |
-/// | `dhparam` | PEM text, a Buffer, or `"auto"` |
+/// | `dhparam` | PEM text, a Buffer, `"auto"`, or a name that [`DhParameters::named`](crate::DhParameters::named) knows |
 /// | `ALPNProtocols` | an array of texts or Buffers, or a Buffer with the list in wire form |
 /// | `session` | a Buffer or base64 |
 /// | `ticketKeys` | a Buffer of 48 bytes |
@@ -183,7 +183,7 @@ impl SecureContextOptions {
         self.push("crl", Value::Text(pem.into()))
     }
 
-    /// Sets `dhparam`, PEM text or `auto`.
+    /// Sets `dhparam`: PEM text, `auto`, or the name of a group such as `ffdhe3072`.
     #[must_use]
     pub fn dhparam(self, pem: impl Into<String>) -> Self {
         self.with("dhparam", Value::text(pem))

@@ -345,7 +345,9 @@ impl<'a> Fill<'a> {
             self.draft.dh = Some(DhChoice::Auto);
             return Ok(());
         }
-        match DhParameters::from_pem(pem("dhparam", value)?) {
+        // No PEM text is the name of a group.
+        let named = value.as_text().and_then(|name| DhParameters::named(name).ok());
+        match named.map_or_else(|| DhParameters::from_pem(pem("dhparam", value)?), Ok) {
             Ok(parameters) => {
                 if let Some(text) = parameters.warning() {
                     self.warn("dhparam", text);

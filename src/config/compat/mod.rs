@@ -36,6 +36,7 @@
 //! | `crl` texts with several lists | the first of each text | all |
 //! | archives encrypted with RC2 | error, or a flag of the process | read where the legacy provider can be loaded |
 //! | `allowPartialTrustChain` of a server | ignored | applied |
+//! | `dhparam` with the name of a group | ignored | the group of RFC 7919 or RFC 3526 |
 //! | `pskIdentityHint` | up to 256 bytes, checked at each connection | up to 128 bytes (RFC 4279), checked at once |
 //! | renegotiation that a server asks of a client | without limit | as for servers: 3 in 600 s |
 //! | the reneg limit, `handshakeTimeout` | tell, and leave the connection open | end the connection |
