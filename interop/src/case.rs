@@ -36,6 +36,21 @@ pub struct Case {
     pub facts: Vec<ExpectedFact>,
     /// Peers that cannot do it, or are known to fail, and why.
     pub except: Vec<Except>,
+    /// What the peers of this run make of the exchange.
+    pub traffic: Traffic,
+}
+
+/// How an exchange differs with peers that are no general tools, such as a server that can only echo.
+#[derive(Debug, Clone, Default)]
+pub struct Traffic {
+    /// What the client sends instead.
+    pub from_client: Option<Arc<[u8]>>,
+    /// What the server sends instead.
+    pub from_server: Option<Arc<[u8]>>,
+    /// Whether the server answers before it has everything, so that the client must read while it writes.
+    pub is_echoed: bool,
+    /// Whether nothing is said in the first of two connections.
+    pub first_is_silent: bool,
 }
 
 impl Case {
@@ -50,6 +65,30 @@ impl Case {
     /// The highest version that both sides allow.
     pub fn version(&self) -> ProtocolVersion {
         self.client.versions.1.min(self.server.versions.1)
+    }
+
+    /// What a side sends; empty for a side that sends nothing.
+    pub fn payload(&self, side: Side) -> Arc<[u8]> {
+        let own = match side {
+            Side::Client => &self.traffic.from_client,
+            Side::Server => &self.traffic.from_server,
+        };
+        own.clone().unwrap_or_else(|| self.exchange.payload(side))
+    }
+
+    /// What a side does on the connection of this number (from 0), in order.
+    pub fn steps(&self, side: Side, number: usize) -> &'static [Step] {
+        match side {
+            _ if number > 0 || !self.traffic.first_is_silent => self.exchange.steps(side),
+            Side::Client => &[Step::Close, Step::ReadEnd],
+            Side::Server => &[Step::ReadEnd, Step::Close],
+        }
+    }
+
+    /// What a side receives on the connection of this number.
+    pub fn expected(&self, side: Side, number: usize) -> Arc<[u8]> {
+        let receives = self.steps(side, number).contains(&Step::Receive);
+        if receives { self.payload(side.other()) } else { Arc::new([]) }
     }
 }
 
@@ -123,6 +162,8 @@ pub struct Setup {
     pub server_name: String,
     /// A server's further names, each with its certificate.
     pub names: Vec<(String, String)>,
+    /// A pre-shared key: identity, and key in hexadecimal. A client offers it, a server knows it.
+    pub psk: Option<(String, String)>,
     /// Whether session tickets are used in TLS 1.2 (and, on servers, stateless ones in TLS 1.3).
     pub tickets: bool,
 }
@@ -147,6 +188,7 @@ impl Setup {
             dh: None,
             server_name: "localhost".into(),
             names: vec![],
+            psk: None,
             tickets: true,
         }
     }

@@ -20,6 +20,11 @@ impl Pair {
             .then(|| Pair { client: client.into(), server: server.into() })
     }
 
+    /// Just these two.
+    pub fn new(client: &str, server: &str) -> Pair {
+        Pair { client: client.into(), server: server.into() }
+    }
+
     /// Whether these two are meant.
     pub fn matches(&self, client: &str, server: &str) -> bool {
         let fits = |pattern: &str, name: &str| pattern == "*" || pattern == name;

@@ -17,6 +17,11 @@ pub trait Peer: Send + Sync {
     /// Its name in the table.
     fn name(&self) -> &'static str;
 
+    /// The sides that it can take.
+    fn sides(&self) -> &'static [Side] {
+        &Side::BOTH
+    }
+
     /// Its version, in its own words.
     ///
     /// # Errors
@@ -39,16 +44,40 @@ pub trait Peer: Send + Sync {
     /// an error.
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact>;
 
-    /// Whether it always tells which alert ended a connection, the ones it sent included.
-    fn tells_alerts(&self) -> bool {
-        false
+    /// What its errors say.
+    fn errors(&self) -> Errors {
+        Errors::Codes
     }
+
+    /// What it cannot do as that side, so that the case is not run with it; `None` when it can.
+    fn lacks(&self, _side: Side, _case: &Case) -> Option<String> {
+        None
+    }
+
+    /// Changes what is said in the case to what this program as that side can say.
+    fn adapt(&self, _side: Side, _case: &mut Case) {}
+}
+
+/// What the errors of an implementation say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Errors {
+    /// Node's or libssl's names, and always the alert that ended a connection, the ones it sent included.
+    CodesAndAlerts,
+    /// Node's or libssl's names.
+    Codes,
+    /// Something of its own: only whether there is one is compared, and the alert where it tells it.
+    OwnWords,
 }
 
 /// A server that runs. Dropping it ends it.
 pub trait Serving: Send {
     /// Where it listens.
     fn port(&self) -> u16;
+
+    /// Whether it can tell only after the client has ended.
+    fn waits_for_client(&self) -> bool {
+        false
+    }
 
     /// Waits until all connections of the case have ended.
     ///

@@ -147,6 +147,30 @@ impl Process {
         self.wait().await
     }
 
+    /// The port of 127.0.0.1, or of any address, that the program listens on; for programs that do not say it.
+    ///
+    /// # Errors
+    /// When it listens on none.
+    pub fn listening_port(&self) -> Result<u16> {
+        let none = || Trouble::new(format!("{} listens on no port", self.name));
+        let id = self.child.id().ok_or_else(none)?;
+        let sockets: Vec<String> = std::fs::read_dir(format!("/proc/{id}/fd"))?
+            .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
+            .filter_map(|target| {
+                Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+            })
+            .collect();
+        // `0: 0100007F:A1B2 00000000:0000 0A ... INODE`, where 0A is LISTEN.
+        let table = std::fs::read_to_string(format!("/proc/{id}/net/tcp"))?;
+        let port = table.lines().find_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let listens = words.get(3) == Some(&"0A")
+                && sockets.iter().any(|inode| words.get(9) == Some(&inode.as_str()));
+            listens.then(|| u16::from_str_radix(words[1].split_once(':')?.1, 16).ok())?
+        });
+        port.ok_or_else(none)
+    }
+
     /// The output so far.
     pub fn output(&self) -> Vec<u8> {
         self.output.lock().clone()

@@ -14,12 +14,16 @@
 //! An expectation is for any peers, or for some: `side@client>server:CODE`, where `*` is any and the most exact one
 //! counts. `A|B` is either, where the peers race. The alert is compared with peers that always know it.
 //!
+//! What is otherwise with single peers stands in `differences.tsv`: `cases`, a name or the beginning of one with a `*`;
+//! `pair`; and either `client` or `server` with that side's outcome, or `skip` or `fails` with the reason.
+//!
 //! The settings: `versions=A..B`, `ciphers`, `suites`, `groups`, `sigalgs`, `cert=a+b` (or `none`),
-//! `chain=no`, `trust`, `crl`, `verify=never|report|require`, `alpn=a,b`, `alpn-mismatch=ignore`, `dh`, `sni`, `name=PATTERN:CERT`, `tickets=no`.
+//! `chain=no`, `trust`, `crl`, `verify=never|report|require`, `alpn=a,b`, `alpn-mismatch=ignore`, `dh`, `sni`, `name=PATTERN:CERT`,
+//! `psk=IDENTITY:HEX`, `tickets=no`.
 
 use patina_tls::ProtocolVersion;
 
-use crate::case::{Case, Exchange, Setup, Side, Verify};
+use crate::case::{Case, Exchange, Setup, Side, Traffic, Verify};
 use crate::expectation::{Except, ExceptKind, Expectation, ExpectedFact, Pair};
 use crate::seen::Fact;
 use crate::trouble::{Result, Trouble};
@@ -32,7 +36,55 @@ const COLUMNS: [&str; 9] =
 /// # Errors
 /// When a row is malformed: the line is named.
 pub fn cases() -> Result<Vec<Case>> {
-    parse(include_str!("../cases.tsv"))
+    let mut cases = parse(include_str!("../cases.tsv"))?;
+    add_differences(&mut cases, include_str!("../differences.tsv"))?;
+    Ok(cases)
+}
+
+const DIFFERENCE_COLUMNS: [&str; 4] = ["cases", "pair", "what", "value"];
+
+/// The rows of a table with these columns, each with its line.
+fn rows<'a>(text: &'a str, columns: &[&str]) -> Result<impl Iterator<Item = (usize, &'a str)>> {
+    let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
+    let mut rows = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
+    match rows.next() {
+        Some((_, head)) if head.split('\t').eq(columns.iter().copied()) => Ok(rows),
+        _ => Err(Trouble::new(format!("the first row must be {columns:?}"))),
+    }
+}
+
+/// Adds the rows of `differences.tsv` to the cases.
+fn add_differences(cases: &mut [Case], text: &str) -> Result<()> {
+    for (number, line) in rows(text, &DIFFERENCE_COLUMNS)? {
+        let at = |why: &str| Trouble::new(format!("differences.tsv, line {number}: {why}"));
+        let fields: Vec<&str> = line.split('\t').collect();
+        let [names, pair, what, value] = fields[..] else { return Err(at("it must have four columns")) };
+        let mut meant = 0;
+        for case in cases.iter_mut().filter(|case| fits(names, &case.to_string())) {
+            meant += 1;
+            if let Some(side) = read_side(what) {
+                let pair = Pair::parse(pair).ok_or_else(|| at("the pair is malformed"))?;
+                case.expected.push(Expectation { side, pair, outcome: value.into() });
+            } else {
+                case.except
+                    .push(read_except(&format!("{what} {pair}:{value}")).map_err(|e| at(&e.to_string()))?);
+            }
+        }
+        if meant == 0 {
+            return Err(at("there is no such case"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a pattern, where `*` stands for anything, is for this name.
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|name| {
+            (0..=name.len()).any(|at| name.is_char_boundary(at) && fits(rest, &name[at..]))
+        }),
+    }
 }
 
 /// Reads a table.
@@ -40,14 +92,9 @@ pub fn cases() -> Result<Vec<Case>> {
 /// # Errors
 /// When a row is malformed, or stands there twice: the line is named.
 pub fn parse(text: &str) -> Result<Vec<Case>> {
-    let mut rows = text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    match rows.next() {
-        Some((_, head)) if head.split('\t').eq(COLUMNS) => {}
-        _ => return Err(Trouble::new(format!("the first row must be {COLUMNS:?}"))),
-    }
     let mut cases: Vec<Case> = Vec::new();
-    for (index, line) in rows {
-        let at = |e: Trouble| e.context(format_args!("cases.tsv, line {}", index + 1));
+    for (number, line) in rows(text, &COLUMNS)? {
+        let at = |e: Trouble| e.context(format_args!("cases.tsv, line {number}"));
         let case = row(line).map_err(at)?;
         if cases.iter().any(|c| c.group == case.group && c.name == case.name) {
             return Err(at(Trouble::new(format!("{case} stands there twice"))));
@@ -78,6 +125,7 @@ fn row(line: &str) -> Result<Case> {
         expected: read_expected(expect)?,
         facts: items(facts).map(read_fact).collect::<Result<_>>()?,
         except: items(except).map(read_except).collect::<Result<_>>()?,
+        traffic: Traffic::default(),
     })
 }
 
@@ -122,6 +170,10 @@ fn set(setup: &mut Setup, item: &str) -> Result<()> {
         "name" => {
             let (pattern, certificate) = value.split_once(':').ok_or_else(bad)?;
             setup.names.push((pattern.into(), certificate.into()));
+        }
+        "psk" => {
+            let (identity, key) = value.split_once(':').ok_or_else(bad)?;
+            setup.psk = Some((identity.into(), key.into()));
         }
         "tickets" if value == "no" => setup.tickets = false,
         _ => return Err(bad()),
@@ -247,6 +299,19 @@ mod tests {
         let line = "g\tn\t-\t-\t-\techo\tok\t-\t-";
         let error = parse(&format!("{}\n{line}\n{line}\n", COLUMNS.join("\t"))).unwrap_err();
         assert!(error.to_string().contains("line 3"), "{error}");
+    }
+
+    #[test]
+    fn differences_are_added_to_the_cases_that_they_name() {
+        let table = |rows: &str| format!("{}\n{rows}\n", DIFFERENCE_COLUMNS.join("\t"));
+        let mut cases = [with("name", "ab-1").unwrap(), with("name", "b-2").unwrap()];
+        let rows = "g/*b-1\tx>*\tclient\tA\ng/*\t*>y\tskip\twhy";
+        add_differences(&mut cases, &table(rows)).unwrap();
+        assert_eq!(crate::expectation::outcome(&cases[0].expected, Side::Client, "x", "z"), "A");
+        assert!(cases[1].expected.is_empty() && cases.iter().all(|case| case.except[0].reason == "why"));
+        for bad in ["g/none\tx>*\tclient\tA", "g/*\tx\tclient\tA", "g/*\tx>*\tskip", "g/*\tx>*\tperhaps\tA"] {
+            assert!(add_differences(&mut cases, &table(bad)).is_err(), "{bad}");
+        }
     }
 
     #[test]

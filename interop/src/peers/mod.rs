@@ -1,16 +1,19 @@
 //! The implementations, one file each.
 
+pub mod gnutls;
+mod gnutls_words;
 pub mod node;
 pub mod openssl;
 mod openssl_output;
 pub mod patina;
+mod suites;
 
 use crate::peer::Peer;
 use crate::trouble::{Result, Trouble};
 
 /// Every implementation.
-pub fn all() -> [&'static dyn Peer; 3] {
-    [&patina::Patina, &openssl::Openssl, &node::Node]
+pub fn all() -> [&'static dyn Peer; 4] {
+    [&patina::Patina, &openssl::Openssl, &node::Node, &gnutls::Gnutls]
 }
 
 /// The implementation of this name.

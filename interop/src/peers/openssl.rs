@@ -268,7 +268,7 @@ async fn serve(mut process: Process, case: Case, scratch: Scratch) -> Result<Rep
 
 /// One connection, whose output begins at `from`; gives also where it ends.
 async fn server_connection(process: &mut Process, case: &Case, from: usize) -> Result<(Seen, usize)> {
-    let expected = case.exchange.payload(Side::Client);
+    let expected = case.payload(Side::Client);
     let mut start = from;
     let mut cut = false;
     for step in case.exchange.steps(Side::Server) {
@@ -282,7 +282,7 @@ async fn server_connection(process: &mut Process, case: &Case, from: usize) -> R
                 if !reaches(process, from, SERVER_READY, SERVER_DONE).await? {
                     break;
                 }
-                process.send(&case.exchange.payload(Side::Server)).await?;
+                process.send(&case.payload(Side::Server)).await?;
             }
             Step::Cut => {
                 process.kill().await?;
@@ -311,13 +311,13 @@ async fn server_connection(process: &mut Process, case: &Case, from: usize) -> R
 
 /// Sits at the input of one `s_client`.
 async fn client(process: &mut Process, case: &Case) -> Result<Seen> {
-    let expected = case.exchange.payload(Side::Server);
+    let expected = case.payload(Side::Server);
     let mut start = None;
     let mut early = false;
     for step in case.exchange.steps(Side::Client) {
         match step {
             // It reads its input after the handshake.
-            Step::Send => process.send(&case.exchange.payload(Side::Client)).await?,
+            Step::Send => process.send(&case.payload(Side::Client)).await?,
             Step::Receive => {
                 start = wait_for(process, 0, &expected, "").await?;
                 if start.is_none() {

@@ -8,13 +8,13 @@ use patina_tls::{
     ServerVerification, Session, SessionCache, Side as Role, TlsAcceptor, TlsConnector, TlsStream,
     TrustStore,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::case::{Case, EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_LENGTH, Setup, Side, Step, Verify};
 use crate::fixture::{self, Scratch};
-use crate::peer::{Peer, Pending, Serving};
+use crate::peer::{Errors, Peer, Pending, Serving};
 use crate::seen::{CLOSED_EARLY, Fact, Report, Seen, hex, key_log_lines, received, yes_no};
 use crate::trouble::{Result, Trouble};
 
@@ -40,11 +40,13 @@ impl Peer for Patina {
             let case = case.clone();
             let task = tokio::spawn(async move {
                 let mut report = Report::default();
-                for _ in 0..case.exchange.connections() {
+                for number in 0..case.exchange.connections() {
                     let (tcp, _) = listener.accept().await?;
                     let mut seen = Seen::new();
                     match acceptor.accept(tcp).await {
-                        Ok(tls) => drop(talk(tls, Side::Server, &case, &mut seen, &mut report.log).await?),
+                        Ok(tls) => {
+                            drop(talk(tls, Side::Server, &case, number, &mut seen, &mut report.log).await?)
+                        }
                         Err(error) => fail(&mut seen, &mut report.log, &error),
                     }
                     report.seen.push(seen);
@@ -62,7 +64,7 @@ impl Peer for Patina {
             let connector = TlsConnector::new(client_config(&case.client, &scratch)?);
             let mut report = Report::default();
             let mut session: Option<Session> = None;
-            for _ in 0..case.exchange.connections() {
+            for number in 0..case.exchange.connections() {
                 let mut options = ConnectOptions::new("localhost").server_name(&case.client.server_name);
                 if let Some(session) = session.take() {
                     options = options.session(session);
@@ -70,7 +72,9 @@ impl Peer for Patina {
                 let tcp = TcpStream::connect(("127.0.0.1", port)).await?;
                 let mut seen = Seen::new();
                 match connector.connect(options, tcp).await {
-                    Ok(tls) => session = talk(tls, Side::Client, case, &mut seen, &mut report.log).await?,
+                    Ok(tls) => {
+                        session = talk(tls, Side::Client, case, number, &mut seen, &mut report.log).await?
+                    }
                     Err(error) => fail(&mut seen, &mut report.log, &error),
                 }
                 report.seen.push(seen);
@@ -89,8 +93,8 @@ impl Peer for Patina {
         Fact::ALL.iter().copied().filter(tells).collect()
     }
 
-    fn tells_alerts(&self) -> bool {
-        true
+    fn errors(&self) -> Errors {
+        Errors::CodesAndAlerts
     }
 }
 
@@ -212,16 +216,26 @@ async fn talk(
     mut tls: TlsStream<TcpStream>,
     side: Side,
     case: &Case,
+    number: usize,
     seen: &mut Seen,
     log: &mut String,
 ) -> Result<Option<Session>> {
     tell(&tls.negotiated(), side, seen)?;
-    let expected = case.exchange.payload(side.other()).len();
+    let expected = case.expected(side, number).len();
     let mut data = Vec::with_capacity(expected);
-    for step in case.exchange.steps(side) {
+    for step in case.steps(side, number) {
         let done = match step {
+            Step::Send if side == Side::Client && case.traffic.is_echoed => {
+                let (mut reader, mut writer) = tokio::io::split(&mut tls);
+                let payload = case.payload(side);
+                let send = async {
+                    writer.write_all(&payload).await?;
+                    writer.flush().await
+                };
+                tokio::try_join!(send, receive(&mut reader, &mut data, expected)).map(drop)
+            }
             Step::Send => {
-                let sent = tls.write_all(&case.exchange.payload(side)).await;
+                let sent = tls.write_all(&case.payload(side)).await;
                 if sent.is_ok() { tls.flush().await } else { sent }
             }
             Step::Receive => receive(&mut tls, &mut data, expected).await,
@@ -260,7 +274,11 @@ async fn talk(
     Ok(tls.negotiated().session())
 }
 
-async fn receive(tls: &mut TlsStream<TcpStream>, data: &mut Vec<u8>, expected: usize) -> std::io::Result<()> {
+async fn receive(
+    tls: &mut (impl AsyncRead + Unpin),
+    data: &mut Vec<u8>,
+    expected: usize,
+) -> std::io::Result<()> {
     while data.len() < expected && tls.read_buf(data).await? > 0 {}
     Ok(())
 }

@@ -2,13 +2,26 @@
 
 use std::collections::BTreeSet;
 
+use patina_interop::case::Side;
 use patina_interop::{peers, table};
 
 #[test]
 fn every_group_of_the_table_is_run() {
     let cases = table::cases().unwrap();
     let in_table: BTreeSet<&str> = cases.iter().map(|case| case.group.as_str()).collect();
-    assert_eq!(in_table, super::groups::RUN.iter().copied().collect());
+    assert_eq!(in_table, super::groups::RUN.iter().map(|(group, _)| *group).collect());
+}
+
+#[test]
+fn this_library_is_run_with_every_peer_on_the_side_that_it_can_take() {
+    let mut wanted = BTreeSet::new();
+    for peer in peers::all() {
+        wanted.extend(peer.sides().contains(&Side::Server).then_some(("patina", peer.name())));
+        wanted.extend(peer.sides().contains(&Side::Client).then_some((peer.name(), "patina")));
+    }
+    for (group, pairs) in super::groups::RUN {
+        assert_eq!(pairs.iter().copied().collect::<BTreeSet<_>>(), wanted, "{group}");
+    }
 }
 
 #[test]
