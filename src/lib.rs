@@ -77,6 +77,7 @@ pub use face::engine::{EngineEvent, TlsEngine};
 pub use face::server::{ServerHandle, TlsServer};
 pub use face::stream::TlsStream;
 pub use materials::certificate::Certificate;
+pub use materials::chain_verifier::{ChainVerifier, Purpose};
 pub use materials::dh::DhParameters;
 pub use materials::distinguished_name::DistinguishedName;
 pub use materials::identity::Identity;

@@ -5,14 +5,13 @@
 
 use std::ffi::CString;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use openssl::error::ErrorStack;
 use openssl::hash::{MessageDigest, hash};
 use openssl::ssl::{
     SslContextBuilder, SslMethod, SslMode, SslOptions, SslSessionCacheMode, SslVerifyMode, SslVersion,
 };
-use openssl::x509::verify::X509VerifyFlags;
 
 use super::cipher_list::CipherList;
 use super::context::Context;
@@ -22,7 +21,7 @@ use super::side::Role;
 use crate::materials::key_uri::open_engine;
 use crate::materials::server_identity::check_server_identity;
 use crate::materials::trust::TrustStore;
-use crate::materials::verify::{ClientAuth, CrlCheck};
+use crate::materials::verify::{ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
 use crate::sys::hook::Slot;
 use crate::sys::queue::stack_error;
 use crate::sys::{compat, context as sys, psk};
@@ -98,7 +97,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         trust.as_ref(),
         settings.crl_check,
         settings.verify_depth,
-        settings.verify_flags.bits(),
+        settings.verify_flags,
         settings.verify_time,
     )?;
 
@@ -483,24 +482,14 @@ fn set_verify_rules(
     trust: Option<&TrustStore>,
     crl_check: CrlCheck,
     depth: Option<u32>,
-    flags: u64,
+    flags: VerifyFlags,
     time: Option<SystemTime>,
 ) -> Result<(), Error> {
+    let flags = effective_flags(flags, crl_check, trust.is_some_and(TrustStore::has_crls));
     let param = ctx.verify_param_mut();
-    let mut flags = X509VerifyFlags::from_bits_retain(flags as _);
-    if trust.is_some_and(TrustStore::has_crls) {
-        flags |= X509VerifyFlags::CRL_CHECK;
-        if crl_check == CrlCheck::Chain {
-            flags |= X509VerifyFlags::CRL_CHECK_ALL;
-        }
-    }
     param.set_flags(flags).map_err(|e| refused("verify_flags", &e))?;
     if let Some(time) = time {
-        let seconds = match time.duration_since(UNIX_EPOCH) {
-            Ok(after) => i64::try_from(after.as_secs()).ok(),
-            Err(before) => i64::try_from(before.duration().as_secs()).ok().map(|s| -s),
-        };
-        param.set_time(seconds.ok_or_else(|| Error::config("verify_time", "out of range"))? as _);
+        param.set_time(seconds_since_1970("verify_time", time)?);
     }
     if let Some(depth) = depth {
         ctx.set_verify_depth(depth.min(i32::MAX as u32));

@@ -4,6 +4,7 @@ pub(crate) mod certificate;
 #[cfg(feature = "serde")]
 mod certificate_object;
 mod chain;
+pub(crate) mod chain_verifier;
 pub(crate) mod dh;
 mod dh_group;
 pub(crate) mod distinguished_name;

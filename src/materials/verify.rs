@@ -1,6 +1,9 @@
 //! How the peer's certificate is judged, and the verdict.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use bitflags::bitflags;
+use openssl::x509::verify::X509VerifyFlags;
 
 use crate::values::error::{Error, ErrorKind};
 use crate::values::verify_code::VerifyCode;
@@ -84,6 +87,28 @@ bitflags! {
         const NO_CHECK_TIME = 0x200000;
         const _ = !0;
     }
+}
+
+/// The flags that libssl gets: with revocation lists at hand, those that make it look into them.
+pub(crate) fn effective_flags(flags: VerifyFlags, check: CrlCheck, has_crls: bool) -> X509VerifyFlags {
+    let mut flags = X509VerifyFlags::from_bits_retain(flags.bits() as _);
+    if has_crls {
+        flags |= X509VerifyFlags::CRL_CHECK;
+        if check == CrlCheck::Chain {
+            flags |= X509VerifyFlags::CRL_CHECK_ALL;
+        }
+    }
+    flags
+}
+
+/// A time as libssl counts it: seconds since 1970. `option` is at fault when it cannot be counted.
+pub(crate) fn seconds_since_1970(option: &'static str, time: SystemTime) -> Result<libc::time_t, Error> {
+    let seconds = match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).ok(),
+        Err(before) => i64::try_from(before.duration().as_secs()).ok().map(|s| -s),
+    };
+    let counted = seconds.and_then(|s| libc::time_t::try_from(s).ok());
+    counted.ok_or_else(|| Error::config(option, "out of range").with_code("ERR_OUT_OF_RANGE"))
 }
 
 /// The judgement of a peer.

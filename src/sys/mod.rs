@@ -6,6 +6,7 @@
 
 pub(crate) mod adopt;
 pub(crate) mod bio;
+pub(crate) mod chain;
 pub(crate) mod compat;
 pub(crate) mod context;
 pub(crate) mod decl;

@@ -9,9 +9,7 @@ use std::sync::{Arc, OnceLock};
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContextBuilder;
-#[cfg(test)]
-use openssl::x509::store::X509StoreRef;
-use openssl::x509::store::{X509Store, X509StoreBuilder};
+use openssl::x509::store::{X509Store, X509StoreBuilder, X509StoreRef};
 use openssl::x509::{X509, X509Crl, X509Name, X509NameRef};
 use openssl_sys as ffi;
 
@@ -60,7 +58,6 @@ impl SharedStore {
     }
 
     /// The store as a type of the `openssl` crate.
-    #[cfg(test)]
     pub(crate) fn as_openssl(&self) -> &X509StoreRef {
         &self.0
     }

@@ -6,6 +6,7 @@ mod support;
 
 mod adopt;
 mod blocking;
+mod chain_verifier;
 mod client_auth;
 mod close;
 #[cfg(feature = "serde")]
