@@ -18,6 +18,7 @@ use super::context::Context;
 use super::names::Names;
 use super::settings::{CipherPreference, DhChoice, Parsed, SessionCache, Settings};
 use super::side::Role;
+use super::suites;
 use crate::materials::key_uri::open_engine;
 use crate::materials::server_identity::check_server_identity;
 use crate::materials::trust::TrustStore;
@@ -125,6 +126,9 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         ctx.set_groups_list(&c_text("groups", list)?).map_err(|e| refused_list("groups", list, &e))?;
     }
     match &settings.dh {
+        None if role == Role::Server && compat::DHE_NEEDS_NO_PARAMETERS => {
+            sys::drop_dhe(&mut ctx).map_err(|e| refused("cipher_list", &e))?;
+        }
         None => {}
         Some(DhChoice::Auto) => sys::set_dh_auto(&mut ctx).map_err(|e| refused("dhparam", &e))?,
         Some(DhChoice::Parameters(parameters)) => {
@@ -358,7 +362,7 @@ fn set_ciphers(
         (None, found) => (found, "cipher_list"),
     };
     if let Some(suites) = suites {
-        ctx.set_ciphersuites(&c_text(option, suites)?).map_err(|e| {
+        ctx.set_ciphersuites(&c_text(option, &suites::acceptable(suites))?).map_err(|e| {
             refused(option, &e)
                 .context(format_args!("TLS 1.3 suites {suites:?}"))
                 .with_code("ERR_SSL_NO_CIPHER_MATCH")

@@ -12,3 +12,4 @@ pub(crate) mod psk;
 pub(crate) mod resolver;
 pub(crate) mod settings;
 pub(crate) mod side;
+pub(crate) mod suites;

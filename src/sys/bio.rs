@@ -203,8 +203,9 @@ unsafe fn answer(bio: *mut ffi::BIO, step: IoStep, direction: c_int) -> c_int {
             unsafe { ffi::BIO_set_flags(bio, direction | ffi::BIO_FLAGS_SHOULD_RETRY) };
             -1
         }
-        IoStep::End => 0,
-        IoStep::Failed => -1,
+        // Not 0 for the end: OpenSSL 4.0 takes that for a violation of TLS, and answers it with an alert. Without the retry
+        // flag, -1 is SSL_ERROR_SYSCALL on every version, and the transport knows whether it ended or failed.
+        IoStep::End | IoStep::Failed => -1,
     }
 }
 
@@ -264,8 +265,8 @@ unsafe extern "C" fn bio_write(bio: *mut ffi::BIO, buf: *const c_char, len: c_in
 }
 
 unsafe extern "C" fn bio_ctrl(bio: *mut ffi::BIO, command: c_int, _num: c_long, _ptr: *mut c_void) -> c_long {
-    // Unknown commands answer 0: another number breaks callers that probe for kernel TLS. End of file is told by a
-    // read of 0 and answered 0 here as well, so that every version of libssl reports SSL_ERROR_SYSCALL for it.
+    // Unknown commands answer 0: another number breaks callers that probe for kernel TLS. BIO_CTRL_EOF is one of them, so that
+    // every version of libssl reports SSL_ERROR_SYSCALL for the end of the transport; see `answer`.
     if command != ffi::BIO_CTRL_FLUSH {
         return 0;
     }

@@ -1,5 +1,6 @@
 //! Everything that depends on the version of libssl: no other module of the crate has a version `cfg`.
 
+#[allow(unused_imports, reason = "1.1.1 without SSL_trace declares nothing that has one")]
 use std::ffi::c_int;
 
 use foreign_types::ForeignTypeRef;
@@ -12,6 +13,14 @@ pub(crate) const HAS_SSLV3: bool = cfg!(not(any(osslconf = "OPENSSL_NO_SSL3_METH
 
 /// From 3.0 on, TLS 1.1 and older cannot shake hands above security level 0.
 pub(crate) const OLD_VERSIONS_NEED_LEVEL_0: bool = cfg!(ossl300);
+
+/// 1.1.1 refuses a list of TLS 1.3 suites in which it does not know all names; later ones pass over a name that they do not
+/// know.
+pub(crate) const SUITES_MUST_BE_KNOWN: bool = cfg!(not(ossl300));
+
+/// From 4.0 on, one-time Diffie-Hellman in TLS 1.2 and older needs no parameters of the server's: a group of RFC 7919 that both
+/// sides have will do.
+pub(crate) const DHE_NEEDS_NO_PARAMETERS: bool = cfg!(ossl400);
 
 #[cfg(ossl300)]
 type OptionBits = u64;

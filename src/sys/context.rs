@@ -75,6 +75,28 @@ pub(crate) fn cipher_names(context: &SslContextBuilder) -> Vec<&'static str> {
     }
 }
 
+/// Takes the suites with one-time Diffie-Hellman out of those of TLS 1.2 and older, unless nothing else is among them.
+pub(crate) fn drop_dhe(context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
+    let mut kept = Vec::new();
+    let mut dropped = false;
+    // SAFETY: the context is alive and keeps the list and its suites; names are static.
+    unsafe {
+        let list = decl::SSL_CTX_get_ciphers(context.as_ptr());
+        if list.is_null() {
+            return Ok(());
+        }
+        for suite in StackRef::<SslCipher>::from_ptr(list) {
+            match decl::SSL_CIPHER_get_kx_nid(suite.as_ptr()) {
+                // Those of TLS 1.3 have a list of their own.
+                decl::NID_kx_any => {}
+                decl::NID_kx_dhe | decl::NID_kx_dhe_psk => dropped = true,
+                _ => kept.push(suite.name()),
+            }
+        }
+    }
+    if dropped && !kept.is_empty() { context.set_cipher_list(&kept.join(":")) } else { Ok(()) }
+}
+
 fn control(
     context: &mut SslContextBuilder,
     command: c_int,

@@ -3,7 +3,7 @@
 //! One section a topic. A symbol that some supported version lacks is declared in [`super::compat`] instead,
 //! behind its version `cfg`, with a fallback that answers "unsupported".
 #![allow(clippy::upper_case_acronyms, reason = "the names are those of the C headers")]
-#![allow(non_camel_case_types, non_snake_case, unreachable_pub)]
+#![allow(non_camel_case_types, non_snake_case, non_upper_case_globals, unreachable_pub)]
 
 use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
 use openssl_sys::{
@@ -211,6 +211,9 @@ pub const SSL_CTRL_SET_SIGALGS_LIST: c_int = 98;
 pub const SSL_CTRL_GET_PEER_SIGNATURE_NID: c_int = 108;
 pub const SSL_CTRL_GET_SIGNATURE_NID: c_int = 132;
 pub const SSL_CTRL_SET_SPLIT_SEND_FRAGMENT: c_int = 125;
+pub const NID_kx_dhe: c_int = 1039;
+pub const NID_kx_dhe_psk: c_int = 1041;
+pub const NID_kx_any: c_int = 1063;
 // SAFETY: as in ssl.h of 1.1.1 to 4.0, which differ in `const` alone.
 unsafe extern "C" {
     pub fn SSL_get_read_ahead(ssl: *const SSL) -> c_int;

@@ -11,6 +11,9 @@ pub(crate) const LIB_SSL: i32 = 20;
 /// What libssl adds to an alert's code to make the reason of an error: `SSL_AD_REASON_OFFSET`.
 pub(crate) const ALERT_REASON_OFFSET: i32 = 1000;
 
+const SSL_R_DATA_LENGTH_TOO_LONG: i32 = 146;
+const SSL_R_PACKET_LENGTH_TOO_LONG: i32 = 198;
+
 /// Throws away what earlier calls, of anybody on this thread, left in the queue.
 pub(crate) fn clear() {
     // SAFETY: ERR_clear_error has no precondition; it touches the calling thread's queue only.
@@ -32,8 +35,12 @@ pub(crate) fn stack_error(kind: ErrorKind, stack: &ErrorStack) -> Error {
     let Some(entry) = chosen else {
         return Error::new(kind, "libssl failed without a reason");
     };
-    let (library, number) = (entry.library_code(), entry.reason_code());
-    let text = entry.reason().unwrap_or("unknown reason").to_owned();
+    let (library, mut number) = (entry.library_code(), entry.reason_code());
+    let mut text = entry.reason().unwrap_or("unknown reason").to_owned();
+    // From 3.2 on, the records before the version is known are judged apart from the others.
+    if (library, number) == (LIB_SSL, SSL_R_DATA_LENGTH_TOO_LONG) && entry.file().ends_with("tlsany_meth.c") {
+        (number, text) = (SSL_R_PACKET_LENGTH_TOO_LONG, "packet length too long".to_owned());
+    }
     let symbol = match alert_reason(library, number) {
         Some(symbol) => symbol.into(),
         None => symbol_of(&text).into(),

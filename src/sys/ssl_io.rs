@@ -131,11 +131,7 @@ impl<T: ByteIo> SslIo<T> {
             ffi::SSL_ERROR_WANT_X509_LOOKUP
             | decl::SSL_ERROR_WANT_CLIENT_HELLO_CB
             | decl::SSL_ERROR_WANT_RETRY_VERIFY => Stop::Paused,
-            ffi::SSL_ERROR_SSL => match ErrorStack::get() {
-                // Nothing is wrong with TLS: OpenSSL 4.0 reports the end of the transport so.
-                stack if stack.errors().iter().all(is_end_of_transport) => Stop::Transport,
-                stack => Stop::Failed(queue::protocol_error(&stack)),
-            },
+            ffi::SSL_ERROR_SSL => Stop::Failed(queue::protocol_error(&ErrorStack::get())),
             _ => {
                 queue::clear();
                 Stop::Transport
@@ -195,11 +191,4 @@ impl<T> SslIo<T> {
 pub(crate) struct ShutdownState {
     pub(crate) sent: bool,
     pub(crate) received: bool,
-}
-
-/// `SSL_R_UNEXPECTED_EOF_WHILE_READING`, from OpenSSL 3.0 on.
-const UNEXPECTED_EOF_WHILE_READING: i32 = 294;
-
-fn is_end_of_transport(entry: &openssl::error::Error) -> bool {
-    entry.library_code() == queue::LIB_SSL && entry.reason_code() == UNEXPECTED_EOF_WHILE_READING
 }

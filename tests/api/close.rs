@@ -32,7 +32,7 @@ async fn a_cut_is_truncated_and_never_a_clean_end() {
     let (mut client, server) = pair(&client().build().unwrap(), &server().build().unwrap()).await;
     drop(server);
     let error = client.read_to_end(&mut Vec::new()).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error:?}");
     let own = Error::from_io(&error).unwrap();
     assert_eq!((own.kind(), own.code()), (patina_tls::ErrorKind::Truncated, "ECONNRESET"));
 }

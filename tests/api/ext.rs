@@ -13,10 +13,10 @@ use patina_tls::ext::{
     SslSessionRefExt, SslStreamExt, Switch, X509StoreBuilderRefExt,
 };
 
-use crate::support::fixtures;
 use crate::support::wire::{
     self, Wire, client_context, connection, only, read, server_context, settle, shake,
 };
+use crate::support::{fixtures, libssl};
 
 const ALLOW_CLIENT_RENEGOTIATION: SslOptions = SslOptions::from_bits_retain(1 << 8);
 
@@ -36,7 +36,7 @@ fn showing_client() -> openssl::ssl::SslContextBuilder {
 
 /// Whether this libssl is 3.0 or newer.
 fn is_3() -> bool {
-    openssl::version::number() >= 0x3000_0000
+    libssl::is_at_least("3.0")
 }
 
 #[test]

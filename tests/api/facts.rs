@@ -4,8 +4,8 @@ use patina_tls::{
     ClientAuth, DhChoice, DhParameters, ErrorKind, ProtocolVersion, SecureOptions, ServerConfig, VerifyCode,
 };
 
-use crate::support::fixtures;
 use crate::support::pair::{Engines, client, engines, identity, server, trust};
+use crate::support::{fixtures, libssl};
 
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3];
 
@@ -137,11 +137,29 @@ fn diffie_hellman_keys_have_the_size_of_the_parameters_and_no_name() {
     ];
     for (choice, size) in choices {
         let client =
-            client().versions(BOTH[0]).cipher_list("DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=1").build().unwrap();
+            client().versions(BOTH[0]).cipher_list("DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=1").groups("P-256");
         let server = server().cipher_list("DHE:@SECLEVEL=1").dhparam(choice).build().unwrap();
-        let both = shaken(client, server);
+        let both = shaken(client.build().unwrap(), server);
         let key = both.client.negotiated().ephemeral_key().unwrap();
         assert_eq!((key.kind(), key.name(), key.size()), ("DH", None, size));
+    }
+}
+
+#[test]
+fn a_client_s_own_group_comes_before_the_server_s_parameters_from_openssl_4_on() {
+    let parameters = DhParameters::from_pem_file(fixtures::path("dh/dh2048.pem")).unwrap();
+    let server = server().dhparam(parameters).build().unwrap();
+    let size = |groups| {
+        let client = client().versions(BOTH[0]).cipher_list("DHE-RSA-AES128-GCM-SHA256").groups(groups);
+        let both = shaken(client.build()?, server.clone());
+        Ok::<_, patina_tls::Error>(both.client.negotiated().ephemeral_key().unwrap().size())
+    };
+    match size("ffdhe3072") {
+        Ok(size) => assert_eq!(size, if libssl::is_at_least("4.0") { 3072 } else { 2048 }),
+        Err(error) => {
+            assert!(!libssl::is_at_least("3.0"), "{error}");
+            assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some("groups")));
+        }
     }
 }
 
@@ -151,8 +169,8 @@ fn a_diffie_hellman_key_below_the_client_s_minimum_ends_the_handshake() {
     let server = server().cipher_list("DHE:@SECLEVEL=1").dhparam(parameters).build().unwrap();
     for (least, good) in [(1024, true), (1025, false), (2048, false)] {
         let client =
-            client().versions(BOTH[0]).cipher_list("DHE:@SECLEVEL=1").min_dh_size(least).build().unwrap();
-        let mut both = engines(&client, "localhost", &server);
+            client().versions(BOTH[0]).cipher_list("DHE:@SECLEVEL=1").groups("P-256").min_dh_size(least);
+        let mut both = engines(&client.build().unwrap(), "localhost", &server);
         match both.shake() {
             Ok(()) => assert!(good, "{least}"),
             Err(error) => {
@@ -221,8 +239,11 @@ fn secure_renegotiation_and_the_extended_master_secret_are_told() {
     let client =
         client().versions(BOTH[0]).secure_options(SecureOptions::NO_EXTENDED_MASTER_SECRET).build().unwrap();
     let both = shaken(client, server().build().unwrap());
-    assert!(!both.client.negotiated().extended_master_secret());
-    assert!(!both.server.negotiated().extended_master_secret());
+    // 1.1.1 does not know the option and ignores it, as `SecureOptions::since` tells.
+    let since = SecureOptions::NO_EXTENDED_MASTER_SECRET.since().unwrap();
+    let kept = !libssl::is_at_least(since);
+    assert_eq!(both.client.negotiated().extended_master_secret(), kept, "{since}");
+    assert_eq!(both.server.negotiated().extended_master_secret(), kept, "{since}");
 }
 
 #[test]

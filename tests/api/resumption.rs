@@ -1,5 +1,6 @@
 //! Sessions: kept, carried over, resumed, and refused.
 
+use openssl::ssl::SslSessionCacheMode;
 use patina_tls::{
     ClientConfig, ConnectOptions, ErrorKind, ProtocolVersion, SecureOptions, ServerConfig,
     ServerVerification, Session, SessionCache,
@@ -230,8 +231,11 @@ async fn the_number_of_tickets_is_the_server_s_choice() {
         let server = server().session_tickets(count).build().unwrap();
         let tickets = std::sync::Arc::new(std::sync::Mutex::new(0));
         let seen = std::sync::Arc::clone(&tickets);
-        let client = client().versions(ProtocolVersion::TLSv1_3).message_trace(move |text: &str| {
-            *seen.lock().unwrap() += text.matches("NewSessionTicket, Length").count();
+        let client = client().versions(ProtocolVersion::TLSv1_3).with_openssl(move |context| {
+            let seen = std::sync::Arc::clone(&seen);
+            context.set_session_cache_mode(SslSessionCacheMode::CLIENT);
+            context.set_new_session_callback(move |_, _| *seen.lock().unwrap() += 1);
+            Ok(())
         });
         let (mut near, mut far) = pair(&client.build().unwrap(), &server).await;
         exchange(&mut near, &mut far).await;

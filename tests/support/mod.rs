@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 pub(crate) mod fixtures;
+pub(crate) mod libssl;
 pub(crate) mod pair;
 pub(crate) mod script;
 pub(crate) mod waker;
