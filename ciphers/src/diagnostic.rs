@@ -39,6 +39,8 @@ pub struct ParseError {
 pub enum WarningKind {
     /// libssl does not know the word and ignores it.
     UnknownWord,
+    /// An item with `!`, `-` or `+` names what this libssl does not have, and others have or had: nothing is lost.
+    NothingToRemove,
     /// No suite can have all parts of a conjunction, so libssl ignores it.
     Contradiction,
     /// libssl skips this text without reading it.

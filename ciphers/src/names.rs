@@ -122,7 +122,7 @@ impl Split {
                 .collect();
             names.join(":")
         };
-        Self { tls13: join(true), legacy: join(false) }
+        Self::new(join(true), join(false))
     }
 }
 

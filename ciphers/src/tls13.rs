@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::diagnostic::{ErrorKind, ParseError};
+use crate::diagnostic::{ErrorKind, ParseError, Warning, WarningKind};
 use crate::generation::Generation;
 use crate::library::Library;
 use crate::nearest::pick;
@@ -60,6 +60,33 @@ impl Library {
         }
     }
 
+    /// The names that this libssl ignores beside others in a list for TLS 1.3; none of a list that it refuses.
+    ///
+    /// ```
+    /// use patina_ciphers::{Generation, Library};
+    ///
+    /// let list = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA385";
+    /// let warnings = Library::upstream(Generation::V3_5).ciphersuites_warnings(list);
+    /// assert_eq!(&list[warnings[0].span()], "TLS_AES_256_GCM_SHA385");
+    /// assert_eq!(warnings[0].help(), Some("did you mean TLS_AES_256_GCM_SHA384?"));
+    /// ```
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_ciphersuites`.
+    #[must_use]
+    pub fn ciphersuites_warnings(&self, list: &str) -> Vec<Warning> {
+        let unknown: Vec<_> =
+            names(list).filter(|name| self.ciphersuite(&list[name.clone()]).is_none()).collect();
+        if unknown.is_empty() || self.ciphersuites(list).is_err() {
+            return Vec::new();
+        }
+        let warn = |name: Range<usize>| {
+            let (message, help) = about(&list[name.clone()]);
+            Warning::new(WarningKind::UnknownWord, name, format!("{message}: libssl ignores it"), help)
+        };
+        unknown.into_iter().map(warn).collect()
+    }
+
     /// The whole list of a context: the suites for TLS 1.3, then those that the string selects.
     ///
     /// `None` for the first leaves [`DEFAULT_CIPHERSUITES`]. The protocol range and the security level have no part in
@@ -109,14 +136,24 @@ fn names(list: &str) -> impl Iterator<Item = Range<usize>> + '_ {
 }
 
 fn unknown_suite(list: &str, span: Range<usize>) -> ParseError {
-    let name = &list[span.clone()];
-    let candidates = SUITES.iter().filter(|suite| suite.is_tls13()).map(|suite| suite.openssl_name());
-    let help = pick(name, candidates).map(|near| format!("did you mean {near}?"));
-    let message = match name {
-        "" => "a name is missing in the list of TLS 1.3 suites".to_owned(),
-        _ => format!("{name:?} is no suite of TLS 1.3"),
-    };
+    let (message, help) = about(&list[span.clone()]);
     ParseError::new(ErrorKind::NoCipherMatch, span, message, help)
+}
+
+/// What to say about a name that is not known.
+fn about(name: &str) -> (String, Option<String>) {
+    if name.is_empty() {
+        return ("a name is missing in the list of TLS 1.3 suites".to_owned(), None);
+    }
+    let message = format!("{name:?} is no suite of TLS 1.3");
+    let known = || SUITES.iter().filter(|suite| suite.is_tls13()).map(|suite| suite.openssl_name());
+    let operand = name.trim_start_matches(['!', '-', '+']);
+    let help = if operand != name && known().any(|suite| suite == operand) {
+        Some("the list of TLS 1.3 suites has no operators: leave out what it must not have".to_owned())
+    } else {
+        pick(name, known()).map(|near| format!("did you mean {near}?"))
+    };
+    (message, help)
 }
 
 #[cfg(test)]

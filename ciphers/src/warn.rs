@@ -6,10 +6,36 @@ use crate::diagnostic::{Warning, WarningKind};
 use crate::generation::Generation;
 use crate::library::Library;
 use crate::nearest::nearest;
+use crate::order::Action;
 use crate::scan::{RawItem, RawWord, SUITE_B, Sink, scan};
 use crate::suite::Suite;
 use crate::table::SUITES;
-use crate::vocabulary::{Criteria, Entry, Vocabulary};
+use crate::vocabulary::{ALIASES, Criteria, Entry, Vocabulary};
+
+/// Words of ciphers(1) that 1.1.0 dropped with what they stood for.
+const RETIRED: &[&str] = &[
+    "EXP", "EXPORT", "EXPORT40", "EXPORT56", "SSLv2", "kDHr", "kDHd", "kDH", "aDH", "kECDHr", "kECDHe",
+    "kECDH", "aECDH", "DES", "KRB5", "kKRB5", "aKRB5", "FZA", "kFZA", "aFZA", "eFZA",
+];
+
+impl Library {
+    /// What this libssl lets pass in silence in a string that it takes: what [`CipherString::warnings`] tells, without a
+    /// tree. Of a string that it refuses, what stands before the place of the refusal.
+    ///
+    /// [`CipherString::warnings`]: crate::CipherString::warnings
+    ///
+    /// ```
+    /// use patina_ciphers::{Generation, Library, WarningKind};
+    ///
+    /// let warnings = Library::upstream(Generation::V3_0).warnings("HIGH:!RC4:!MD55");
+    /// let kinds: Vec<_> = warnings.iter().map(|warning| warning.kind()).collect();
+    /// assert_eq!(kinds, [WarningKind::NothingToRemove, WarningKind::UnknownWord]);
+    /// ```
+    #[must_use]
+    pub fn warnings(&self, source: &str) -> Vec<Warning> {
+        warnings(source, self)
+    }
+}
 
 /// The warnings about a string that has been read without error.
 pub(crate) fn warnings(source: &str, library: &Library) -> Vec<Warning> {
@@ -27,8 +53,8 @@ struct Warner<'a> {
 
 impl Sink for Warner<'_> {
     fn item(&mut self, span: Range<usize>, item: RawItem<'_>, skipped: Range<usize>) {
-        if let RawItem::Rule { words, criteria, .. } = item {
-            self.words(&span, words, criteria, &skipped);
+        if let RawItem::Rule { action, words, criteria } = item {
+            self.words(&span, action, words, criteria, &skipped);
         }
         let told = self.warnings.last().is_some_and(|warning| warning.span().end == skipped.end);
         let text = &self.source[skipped.clone()];
@@ -45,6 +71,7 @@ impl Warner<'_> {
     fn words(
         &mut self,
         span: &Range<usize>,
+        action: Action,
         words: &[RawWord],
         criteria: Option<Criteria>,
         skipped: &Range<usize>,
@@ -52,8 +79,14 @@ impl Warner<'_> {
         let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
         if last.entry.is_none() {
             let span = whole_word(self.source, &last.span, skipped);
-            let (message, help) = unknown(&self.source[span.clone()], self.library);
-            self.warnings.push(Warning::new(WarningKind::UnknownWord, span, message, help));
+            let word = &self.source[span.clone()];
+            let kind = match action {
+                Action::Add => WarningKind::UnknownWord,
+                _ if is_absent(word, self.library) => WarningKind::NothingToRemove,
+                _ => WarningKind::UnknownWord,
+            };
+            let (message, help) = unknown(word, self.library);
+            self.warnings.push(Warning::new(kind, span, message, help));
         } else if criteria.is_none() {
             let text = &self.source[first.span.start..last.span.end];
             let message = format!("no suite can be {text}: libssl ignores it");
@@ -80,6 +113,8 @@ pub(crate) fn unknown(word: &str, library: &Library) -> (String, Option<String>)
         Some("DEFAULT counts at the very beginning only".into())
     } else if SUITE_B.iter().any(|(name, _)| *name == word) {
         Some(format!("{word} counts at the very beginning only"))
+    } else if RETIRED.contains(&word) {
+        Some("libssl 1.0.2 was the last to know it".into())
     } else if let Some(Entry::Suite(index)) = here {
         library.why_absent(&SUITES[usize::from(index)])
     } else if here.is_some() {
@@ -95,6 +130,19 @@ pub(crate) fn unknown(word: &str, library: &Library) -> (String, Option<String>)
         elsewhere.map(|generation| format!("libssl {generation} knows it"))
     };
     (message, help)
+}
+
+/// Whether what an unknown word stands for is nowhere in this libssl, under no other name either.
+fn is_absent(word: &str, library: &Library) -> bool {
+    if RETIRED.contains(&word) || Vocabulary::of(library.generation()).get(word).is_some() {
+        return true;
+    }
+    let named = SUITES.iter().find(|suite| suite.openssl == word || suite.iana == Some(word));
+    if let Some(suite) = named {
+        return !suite.is_tls13() && !library.has(suite);
+    }
+    let matches = |criteria: &Criteria| library.suites().any(|it| criteria.matches(it, library.generation()));
+    ALIASES.iter().find(|alias| alias.name == word).is_some_and(|alias| !matches(&alias.criteria))
 }
 
 #[cfg(test)]
@@ -131,6 +179,23 @@ mod tests {
                 (WarningKind::Skipped, 31..33),
             ]
         );
+    }
+
+    #[test]
+    fn removing_what_is_not_there_is_told_apart_from_a_slip() {
+        let kinds = |source: &str, generation: Generation| {
+            let warnings = Library::upstream(generation).warnings(source);
+            warnings.iter().map(Warning::kind).collect::<Vec<_>>()
+        };
+        let nothing = "HIGH:!EXPORT:-RC4:!SSLv2:!SEED-SHA:+IDEA:!DES";
+        assert_eq!(kinds(nothing, Generation::V3_0), [WarningKind::NothingToRemove; 6]);
+        // Each of these leaves in the list what it was to take out.
+        for slip in ["HIGH:!anull", "HIGH:!TLS_RSA_WITH_AES_128_CBC_SHA", "HIGH:!MD55", "HIGH:-DEFAULT"] {
+            assert_eq!(kinds(slip, Generation::V3_0), [WarningKind::UnknownWord], "{slip}");
+        }
+        assert_eq!(kinds("ALL:!SSLv3", Generation::V4_0), [WarningKind::UnknownWord]);
+        assert_eq!(kinds("ALL:!SSLv3:!aNULL", Generation::V3_5), []);
+        assert_eq!(kinds("HIGH:RC4", Generation::V3_0), [WarningKind::UnknownWord]);
     }
 
     #[test]

@@ -126,7 +126,7 @@ impl<S: Side> AdoptedBuilder<S> {
             trust: None,
             max_send_fragment: MAX_SEND_FRAGMENT,
             trace: None,
-            warnings: Arc::new([]),
+            warnings: Arc::default(),
             adopted: Some(Adoption { checks_name }),
         }))
     }

@@ -14,11 +14,11 @@ use openssl::ssl::{
 };
 
 use super::cipher_list::CipherList;
-use super::context::Context;
+use super::ciphers::set_ciphers;
+use super::context::{Context, Warnings};
 use super::names::Names;
 use super::settings::{CipherPreference, DhChoice, Parsed, SessionCache, Settings};
 use super::side::Role;
-use super::suites;
 use crate::materials::key_uri::open_engine;
 use crate::materials::server_identity::check_server_identity;
 use crate::materials::trust::TrustStore;
@@ -58,8 +58,8 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
 
     // Before there is an SSL_CTX: it looks for its ciphers when it is made.
     let npn = choose_npn(settings.npn)?;
-    let legacy = cipher_list.as_ref().map(CipherList::legacy_algorithms).unwrap_or_default();
-    let legacy_provider = !legacy.is_empty() && compat::load_legacy_provider();
+    let asks_for_legacy = cipher_list.as_ref().is_some_and(|list| !list.legacy_algorithms().is_empty());
+    let legacy_provider = asks_for_legacy && compat::load_legacy_provider();
 
     let method = match role {
         Role::Client => SslMethod::tls_client(),
@@ -85,9 +85,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
 
     // 3. security level and ciphers, which judge everything after them
     set_security_level(&mut ctx, settings.security_level, cipher_list.as_ref())?;
-    set_ciphers(&mut ctx, cipher_list.as_ref(), settings.cipher_suites.as_deref())
-        .map_err(|e| explain_missing(e, &legacy, legacy_provider))?;
-    warnings.extend(missing_algorithms(&ctx, &legacy, legacy_provider));
+    let ignored = set_ciphers(&mut ctx, cipher_list, settings.cipher_suites, legacy_provider)?;
     check_level_for_versions(&mut ctx, &range, option)?;
 
     // 4. roots and the rules of verification
@@ -217,7 +215,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         trust,
         max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),
         trace: settings.trace,
-        warnings: warnings.into(),
+        warnings: Arc::new(Warnings::new(warnings, ignored)),
         adopted: None,
     })
 }
@@ -270,11 +268,11 @@ fn limit_by_ciphers(
     list: Option<&CipherList>,
 ) -> Result<(VersionRange, &'static str), Error> {
     match list {
-        Some(list) if list.legacy.is_empty() => {
+        Some(list) if list.legacy().is_empty() => {
             if !range.contains(ProtocolVersion::TLSv1_3) {
                 return Err(Error::config(
                     "cipher_list",
-                    format!("no suite of {range} is in {:?}", list.tls13),
+                    format!("no suite of {range} is in {:?}", list.tls13()),
                 )
                 .with_code("ERR_SSL_NO_CIPHER_MATCH"));
             }
@@ -345,72 +343,6 @@ fn set_security_level(
     }
     ctx.set_security_level(level.into());
     Ok(())
-}
-
-fn set_ciphers(
-    ctx: &mut SslContextBuilder,
-    list: Option<&CipherList>,
-    suites: Option<&str>,
-) -> Result<(), Error> {
-    let from_list = list.map(|l| l.tls13.as_str()).filter(|l| !l.is_empty());
-    let (suites, option) = match (suites, from_list) {
-        (Some(_), Some(found)) => {
-            let text = format!("given beside TLS 1.3 names in cipher_list ({found})");
-            return Err(Error::config("cipher_suites", text));
-        }
-        (Some(suites), None) => (Some(suites), "cipher_suites"),
-        (None, found) => (found, "cipher_list"),
-    };
-    if let Some(suites) = suites {
-        ctx.set_ciphersuites(&c_text(option, &suites::acceptable(suites))?).map_err(|e| {
-            refused(option, &e)
-                .context(format_args!("TLS 1.3 suites {suites:?}"))
-                .with_code("ERR_SSL_NO_CIPHER_MATCH")
-        })?;
-    }
-    if let Some(list) = list.filter(|l| !l.legacy.is_empty()) {
-        ctx.set_cipher_list(&list.legacy)
-            .map_err(|e| refused("cipher_list", &e).context(format_args!("{:?}", list.legacy)))?;
-    }
-    Ok(())
-}
-
-/// Says what is missing when nothing is left of a cipher string that names algorithms of the legacy provider.
-fn explain_missing(error: Error, legacy: &[&str], legacy_provider: bool) -> Error {
-    if legacy.is_empty() || error.option() != Some("cipher_list") {
-        return error;
-    }
-    Error::unsupported(format!("{}: {}", missing_text(legacy, legacy_provider), error.message()))
-        .with_option("cipher_list")
-        .with_code(error.code().to_owned())
-}
-
-/// The algorithms of the legacy provider that a cipher string names and that no suite has.
-fn missing_algorithms(
-    ctx: &SslContextBuilder,
-    legacy: &[&'static str],
-    legacy_provider: bool,
-) -> Option<String> {
-    if legacy.is_empty() {
-        return None;
-    }
-    let suites = sys::cipher_names(ctx);
-    let mut missing = legacy.to_vec();
-    missing.retain(|algorithm| !suites.iter().any(|suite| suite.split('-').any(|part| part == *algorithm)));
-    (!missing.is_empty()).then(|| format!("cipher_list: {}", missing_text(&missing, legacy_provider)))
-}
-
-fn missing_text(algorithms: &[&str], legacy_provider: bool) -> String {
-    let version = openssl::version::version();
-    let names = algorithms.join(" and ");
-    if compat::HAS_PROVIDERS && !legacy_provider {
-        format!("{names} suites need the provider \"legacy\", which {version} cannot load here")
-    } else {
-        format!(
-            "{version} may have been built without suites with {names}: SEED needs enable-seed, RC4 \
-             enable-weak-ssl-ciphers, IDEA enable-idea and TLS 1.1 or older"
-        )
-    }
 }
 
 fn choose_npn(npn: Parsed<AlpnProtocols>) -> Result<Option<Arc<AlpnProtocols>>, Error> {
@@ -534,7 +466,7 @@ fn set_psk_hint(ctx: &mut SslContextBuilder, hint: &str) -> Result<(), Error> {
 }
 
 /// libssl takes C strings: one with a NUL byte inside would be cut silently.
-fn c_text(option: &'static str, text: &str) -> Result<String, Error> {
+pub(super) fn c_text(option: &'static str, text: &str) -> Result<String, Error> {
     if text.is_empty() {
         return Err(Error::config(option, "the list is empty"));
     }
@@ -545,7 +477,7 @@ fn c_text(option: &'static str, text: &str) -> Result<String, Error> {
 }
 
 /// What libssl refused, under the name of the option.
-fn refused(option: &'static str, stack: &ErrorStack) -> Error {
+pub(super) fn refused(option: &'static str, stack: &ErrorStack) -> Error {
     stack_error(ErrorKind::Config, stack).with_option(option)
 }
 

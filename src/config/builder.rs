@@ -158,6 +158,10 @@ impl<S: Side> ConfigBuilder<S> {
     /// SEED, RC4 and IDEA are in the "legacy" provider from OpenSSL 3.0 on: a string that names one of them, as `SEED-SHA`
     /// and `HIGH:SEED` do and `ALL` does not, loads it for the whole process, beside the providers that are there.
     ///
+    /// libssl decides what is refused. The error of [`build`](ConfigBuilder::build) then points at the word that is to blame
+    /// ([`Error::span`]) and tells the nearest known one; what libssl ignores beside known words is in
+    /// [`Config::warnings`](crate::Config::warnings).
+    ///
     /// # OpenSSL
     /// `SSL_CTX_set_cipher_list`, `SSL_CTX_set_ciphersuites`.
     #[doc(alias = "ciphers")]

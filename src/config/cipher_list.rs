@@ -1,6 +1,6 @@
 //! A cipher string, with the TLS 1.3 names that may stand in it.
 
-use patina_ciphers::split;
+use patina_ciphers::{Split, split};
 
 use crate::values::error::Error;
 
@@ -8,10 +8,9 @@ use crate::values::error::Error;
 /// `SSL_CTX_set_cipher_list`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CipherList {
-    /// TLS 1.3 names, joined by colons.
-    pub(crate) tls13: String,
-    /// The cipher string proper.
-    pub(crate) legacy: String,
+    /// As it was given.
+    pub(super) source: String,
+    pub(super) parts: Split,
 }
 
 /// What suites call the ciphers that moved to the legacy provider in OpenSSL 3.0. 3DES did not.
@@ -23,28 +22,46 @@ impl CipherList {
             return Err(Error::config("cipher_list", "a NUL byte cannot stand in a cipher string"));
         }
         let parts = split(text);
-        if parts.tls13.is_empty() && parts.legacy.is_empty() {
+        if parts.is_empty() {
             return Err(Error::config("cipher_list", "the cipher string is empty"));
         }
-        Ok(CipherList { tls13: parts.tls13, legacy: parts.legacy })
+        Ok(CipherList { source: text.to_owned(), parts })
+    }
+
+    /// TLS 1.3 names, joined by colons.
+    pub(super) fn tls13(&self) -> &str {
+        &self.parts.tls13
+    }
+
+    /// The cipher string proper.
+    pub(super) fn legacy(&self) -> &str {
+        &self.parts.legacy
     }
 
     /// The algorithms of the legacy provider that the string asks for by name.
     pub(crate) fn legacy_algorithms(&self) -> Vec<&'static str> {
-        let names = |word: &str, algorithm: &str| word.split(['-', '+']).any(|part| part == algorithm);
-        let mut asked: Vec<&str> = self.legacy.split([':', ',', ' ', ';']).collect();
+        let mut asked: Vec<&str> = self.legacy().split([':', ',', ' ', ';']).collect();
         asked.retain(|word| !word.starts_with(['!', '-', '+', '@']));
-        LEGACY.iter().copied().filter(|algorithm| asked.iter().any(|word| names(word, algorithm))).collect()
+        LEGACY
+            .iter()
+            .copied()
+            .filter(|algorithm| asked.iter().any(|word| names_algorithm(word, algorithm)))
+            .collect()
     }
 
     /// The level of an `@SECLEVEL=n` in the string; the last one counts.
     pub(crate) fn security_level(&self) -> Option<u8> {
-        self.legacy
+        self.legacy()
             .split([':', ',', ' ', ';'])
             .filter_map(|word| word.strip_prefix("@SECLEVEL="))
             .filter_map(|level| level.parse().ok())
             .next_back()
     }
+}
+
+/// Whether a word of a cipher string, be it a suite or a group, has the algorithm in its name.
+pub(super) fn names_algorithm(word: &str, algorithm: &str) -> bool {
+    word.split(['-', '+']).any(|part| part == algorithm)
 }
 
 #[cfg(test)]
@@ -54,8 +71,8 @@ mod tests {
     #[test]
     fn tls_1_3_names_are_split_off() {
         let list = CipherList::parse("TLS_AES_128_GCM_SHA256:ECDHE+AESGCM::@SECLEVEL=1").unwrap();
-        assert_eq!(list.tls13, "TLS_AES_128_GCM_SHA256");
-        assert_eq!(list.legacy, "ECDHE+AESGCM:@SECLEVEL=1");
+        assert_eq!(list.tls13(), "TLS_AES_128_GCM_SHA256");
+        assert_eq!(list.legacy(), "ECDHE+AESGCM:@SECLEVEL=1");
         assert_eq!(list.security_level(), Some(1));
     }
 

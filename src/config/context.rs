@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use openssl::ssl::{SslContext, SslContextRef};
 
+use super::ciphers::IgnoredCiphers;
 use super::names::Names;
 use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
@@ -77,9 +78,27 @@ pub(crate) struct Context {
     /// libssl cannot be asked for it.
     pub(crate) max_send_fragment: usize,
     pub(crate) trace: Option<Arc<dyn TraceSink>>,
-    pub(crate) warnings: Arc<[String]>,
+    pub(crate) warnings: Arc<Warnings>,
     /// Set when the SSL_CTX is the application's own, with its own callbacks in the place of ours.
     pub(crate) adopted: Option<Adoption>,
+}
+
+/// What is to be told about a configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Warnings {
+    found: Vec<String>,
+    ignored: IgnoredCiphers,
+    all: OnceLock<Vec<String>>,
+}
+
+impl Warnings {
+    pub(crate) fn new(found: Vec<String>, ignored: IgnoredCiphers) -> Warnings {
+        Warnings { found, ignored, all: OnceLock::new() }
+    }
+
+    fn all(&self) -> &[String] {
+        self.all.get_or_init(|| self.found.iter().cloned().chain(self.ignored.warnings()).collect())
+    }
 }
 
 /// What connections of an adopted SSL_CTX need to know.
@@ -122,9 +141,29 @@ impl<S: Side> Config<S> {
         context_ciphers(&self.context.ssl).into_iter().flatten().map(CipherSuite::of).collect()
     }
 
-    /// What is allowed but should be looked at, such as Diffie-Hellman parameters below 2048 bits.
+    /// What is allowed but should be looked at: Diffie-Hellman parameters below 2048 bits, and what libssl passes over in
+    /// silence in a cipher list, with its column and the nearest known name.
+    ///
+    /// A word that forbids what this libssl does not have, such as `!EXPORT`, is none. The first call takes about a
+    /// millisecond when there is a cipher list, as libssl has to be asked what it knows; [`build`] takes none of it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use patina_tls::ServerConfig;
+    ///
+    /// let config = ServerConfig::builder().cipher_list("HIGH:!aNUL").build()?;
+    /// let warnings: Vec<&str> = config.warnings().collect();
+    /// assert_eq!(
+    ///     warnings,
+    ///     [r#"cipher_list: column 7: unknown word "aNUL" is ignored (did you mean aNULL?)"#],
+    /// );
+    /// # Ok::<(), patina_tls::Error>(())
+    /// ```
+    ///
+    /// [`build`]: crate::ConfigBuilder::build
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
-        self.context.warnings.iter().map(String::as_str)
+        self.context.warnings.all().iter().map(String::as_str)
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod adopt;
 pub(crate) mod apply;
 pub(crate) mod builder;
 pub(crate) mod cipher_list;
+pub(crate) mod ciphers;
 #[cfg(feature = "serde")]
 pub mod compat;
 pub(crate) mod context;

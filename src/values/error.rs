@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::alert::Alert;
@@ -30,6 +31,7 @@ struct Inner {
     message: Cow<'static, str>,
     code: Cow<'static, str>,
     option: Option<&'static str>,
+    span: Option<Range<usize>>,
     file: Option<PathBuf>,
     alert: Option<Alert>,
     reason: Option<Reason>,
@@ -84,6 +86,7 @@ impl Error {
             message: message.into(),
             code: Cow::Borrowed(kind.default_code()),
             option: None,
+            span: None,
             file: None,
             alert: None,
             reason: None,
@@ -135,6 +138,12 @@ impl Error {
         self
     }
 
+    /// Says which bytes of the option's text are meant.
+    pub(crate) fn with_span(mut self, span: Option<Range<usize>>) -> Error {
+        self.0.span = span;
+        self
+    }
+
     pub(crate) fn with_file(mut self, file: impl AsRef<Path>) -> Error {
         self.0.file.get_or_insert_with(|| file.as_ref().to_owned());
         self
@@ -182,6 +191,23 @@ impl Error {
     /// The option of the configuration that is at fault: the name of the builder's method.
     pub fn option(&self) -> Option<&'static str> {
         self.0.option
+    }
+
+    /// The bytes of the option's text that are at fault, where the text is a list and libssl refuses a part of it: so far
+    /// in `cipher_list` and `cipher_suites`. The [`message`](Error::message) has the column.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use patina_tls::ClientConfig;
+    ///
+    /// let list = "ECHDE-RSA-AES128-SHA:!aNULL";
+    /// let error = ClientConfig::builder().cipher_list(list).build().unwrap_err();
+    /// assert_eq!(error.span().map(|span| &list[span]), Some("ECHDE-RSA-AES128-SHA"));
+    /// assert!(error.message().contains("did you mean ECDHE-RSA-AES128-SHA?"));
+    /// ```
+    pub fn span(&self) -> Option<Range<usize>> {
+        self.0.span.clone()
     }
 
     /// The file that holds the faulty value.
@@ -271,6 +297,9 @@ impl fmt::Debug for Error {
         out.field("kind", &inner.kind).field("code", &inner.code).field("message", &inner.message);
         if let Some(option) = inner.option {
             out.field("option", &option);
+        }
+        if let Some(span) = &inner.span {
+            out.field("span", span);
         }
         if let Some(file) = &inner.file {
             out.field("file", file);

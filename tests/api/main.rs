@@ -7,6 +7,7 @@ mod support;
 mod adopt;
 mod blocking;
 mod chain_verifier;
+mod cipher_list;
 mod client_auth;
 mod close;
 #[cfg(feature = "serde")]

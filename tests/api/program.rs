@@ -339,10 +339,6 @@ fn wrong_use_is_one_line_and_exit_code_2() {
              (ERR_OSSL_X509_KEY_VALUES_MISMATCH)",
         ),
         (
-            &["connect", "a:1", "--ciphers", "NOPE"],
-            "--ciphers: \"NOPE\": no cipher match (ERR_SSL_NO_CIPHER_MATCH)",
-        ),
-        (
             &["serve", "--secure-protocol", "TLS_method", "--min-version", "TLSv1.2"],
             "--secure-protocol: cannot stand together with --min-version or --max-version \
              (ERR_TLS_PROTOCOL_VERSION_CONFLICT)",
@@ -413,6 +409,78 @@ fn a_cipher_string_that_is_refused_is_pointed_at() {
     let ignored = run(&["ciphers", "HIGH:!MD55", "--format", "names"]);
     assert_eq!(ignored.status.code(), Some(0));
     assert!(text(&ignored.stderr).contains("      ^^^^ did you mean MD5?"), "{}", text(&ignored.stderr));
+}
+
+#[test]
+fn the_ciphers_of_a_side_are_pointed_at_when_libssl_refuses_them() {
+    for (list, told, carets) in [
+        (
+            "TLS_AES_128_GCM_SHA256:ECHDE-RSA-AES128-SHA",
+            "column 24: the string selects no suite; \"ECHDE-RSA-AES128-SHA\" is not known (did you mean \
+             ECDHE-RSA-AES128-SHA?): no cipher match (ERR_SSL_NO_CIPHER_MATCH)",
+            "                       ^^^^^^^^^^^^^^^^^^^^",
+        ),
+        ("é,HIGH", "column 1: 'é' cannot stand here: invalid command (ERR_SSL_INVALID_COMMAND)", "^"),
+        (
+            "HIGH:!:AES",
+            "column 6: a word is missing after \"!\": invalid command (ERR_SSL_INVALID_COMMAND)",
+            "     ^",
+        ),
+        (
+            "HIGH:+",
+            "column 6: a word is missing after \"+\": invalid command (ERR_SSL_INVALID_COMMAND)",
+            "     ^",
+        ),
+        (
+            "AES -, HIGH",
+            "column 5: a word is missing after \"-\": invalid command (ERR_SSL_INVALID_COMMAND)",
+            "    ^",
+        ),
+        (
+            "HIGH;@STRENTH",
+            "column 6: there is no command @STRENTH (did you mean @STRENGTH?): invalid command (ERR_SSL_INVALID_COMMAND)",
+            "     ^^^^^^^^",
+        ),
+    ] {
+        for side in [&["serve", "127.0.0.1:0"][..], &["connect", "a:1", "--ca", "root.pem"]] {
+            let expected = format!("patina: --ciphers: {told}\n  {list}\n  {carets}\n");
+            assert_eq!(refusal(&[side, &["--ciphers", list]].concat()), (2, expected), "{side:?}");
+        }
+    }
+    let list = "TLS_AES_128_GCM_SHA265";
+    let (code, drawing) = refusal(&["serve", "127.0.0.1:0", "--ciphersuites", list]);
+    assert!(drawing.ends_with(&format!("  {list}\n  {}\n", "^".repeat(22))), "{drawing}");
+    assert!(drawing.starts_with("patina: --ciphersuites: column 1: ") && code == 2, "{drawing}");
+}
+
+#[test]
+fn what_libssl_ignores_in_the_ciphers_of_a_side_is_told_on_stderr() {
+    for (list, expected) in [
+        ("AES128-SHA256:HIHGH", "column 15: unknown word \"HIHGH\" is ignored (did you mean HIGH?)"),
+        ("HIGH:!aNUL", "column 7: unknown word \"aNUL\" is ignored (did you mean aNULL?)"),
+        ("HIGH:-AESGMC", "column 7: unknown word \"AESGMC\" is ignored (did you mean AESGCM?)"),
+        ("HIGH:+AESGMC", "column 7: unknown word \"AESGMC\" is ignored (did you mean AESGCM?)"),
+        ("HIGH:kRSA+AESGMC", "column 11: unknown word \"AESGMC\" is ignored (did you mean AESGCM?)"),
+        ("HIGH:@STRENGTH/x", "column 15: libssl skips \"/x\""),
+    ] {
+        let warning = format!("patina: cipher_list: {expected}\n");
+        let mut server =
+            patina(&["serve", "--mode", "stdio", "--ciphers", list]).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = String::new();
+        let mut stderr = BufReader::new(server.stderr.take().unwrap());
+        stderr.read_line(&mut told).unwrap();
+        server.kill().unwrap();
+        server.wait().unwrap();
+        assert_eq!(told, warning);
+
+        let listening = Serving::rsa(&["--count", "1"]);
+        let client = listening.connect(&["--ciphers", list, "--json", "--quit"]);
+        assert_eq!(
+            (client.status.code(), text(&client.stderr)),
+            (Some(0), warning),
+            "the connection is made"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Why the program ends with an error, and with which exit code.
 
 use std::io;
+use std::ops::Range;
 
 use patina_tls::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -44,6 +45,17 @@ impl Failure {
     /// An option that the library refused when it applied all of them.
     pub(crate) fn build(error: &Error) -> Failure {
         Failure::option(error.option().map_or("configuration", flag), error)
+    }
+
+    /// The same, with carets below the part of the option's text that is at fault.
+    pub(crate) fn pointed(self, text: &str, span: &Range<usize>) -> Failure {
+        let (Some(before), Some(meant)) = (text.get(..span.start), text.get(span.clone())) else {
+            return self;
+        };
+        let indent = " ".repeat(before.chars().count());
+        let carets = "^".repeat(meant.chars().count().max(1));
+        let visible = text.replace(char::is_control, "?");
+        Failure::Pointed(format!("{}\n  {visible}\n  {indent}{carets}", self.line()))
     }
 
     pub(crate) fn exit_code(&self) -> u8 {

@@ -43,7 +43,7 @@ pub(crate) fn client(args: &ConnectArgs, output: &Arc<Output>) -> Result<ClientC
     if args.insecure {
         builder = builder.server_verification(ServerVerification::InsecureReport);
     }
-    builder.build().map_err(|error| Failure::build(&error))
+    builder.build().map_err(|error| refused(Failure::build(&error), &error, &args.shared))
 }
 
 pub(crate) fn server(args: &ServeArgs, output: &Arc<Output>) -> Result<Serving, Failure> {
@@ -61,14 +61,29 @@ pub(crate) fn server(args: &ServeArgs, output: &Arc<Output>) -> Result<Serving, 
     for context in &args.context {
         let (pattern, identity) = read_context(context, &args.shared)?;
         let config = server_builder(args, output)?.identity(identity).build();
-        let config = config.map_err(|error| Failure::option(&format!("--context {pattern}"), &error))?;
+        let config = config.map_err(|error| {
+            refused(Failure::option(&format!("--context {pattern}"), &error), &error, &args.shared)
+        })?;
         builder = builder.server_name(pattern, config);
     }
     let config = builder.build().map_err(|error| match error.option() {
         Some("server_name") => Failure::option("--context", &error),
-        _ => Failure::build(&error),
+        _ => refused(Failure::build(&error), &error, &args.shared),
     })?;
     Ok(Serving { config, self_signed })
+}
+
+/// Points at the part of a list that is at fault.
+fn refused(failure: Failure, error: &Error, args: &SharedArgs) -> Failure {
+    let text = match error.option() {
+        Some("cipher_list") => args.ciphers.as_deref(),
+        Some("cipher_suites") => args.ciphersuites.as_deref(),
+        _ => None,
+    };
+    match (text, error.span()) {
+        (Some(text), Some(span)) => failure.pointed(text, &span),
+        _ => failure,
+    }
 }
 
 /// Everything of a server but its identities and contexts.
