@@ -65,6 +65,8 @@ pub enum Errors {
     CodesAndAlerts,
     /// Node's or libssl's names.
     Codes,
+    /// libssl's names, which has one for all certificates that are not good: `ERR_SSL_CERTIFICATE_VERIFY_FAILED`.
+    LibsslCodes,
     /// Something of its own: only whether there is one is compared, and the alert where it tells it.
     OwnWords,
 }

@@ -2,18 +2,21 @@
 
 pub mod gnutls;
 mod gnutls_words;
+pub mod go;
 pub mod node;
 pub mod openssl;
 mod openssl_output;
 pub mod patina;
+pub mod python;
+mod script;
 mod suites;
 
 use crate::peer::Peer;
 use crate::trouble::{Result, Trouble};
 
 /// Every implementation.
-pub fn all() -> [&'static dyn Peer; 4] {
-    [&patina::Patina, &openssl::Openssl, &node::Node, &gnutls::Gnutls]
+pub fn all() -> [&'static dyn Peer; 6] {
+    [&patina::Patina, &openssl::Openssl, &node::Node, &gnutls::Gnutls, &python::Python, &go::Go]
 }
 
 /// The implementation of this name.

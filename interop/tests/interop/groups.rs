@@ -50,6 +50,10 @@ macro_rules! groups {
                 agree_with_node_clients = "node" > "patina",
                 agree_with_gnutls_servers = "patina" > "gnutls",
                 agree_with_gnutls_clients = "gnutls" > "patina",
+                agree_with_python_servers = "patina" > "python",
+                agree_with_python_clients = "python" > "patina",
+                agree_with_go_servers = "patina" > "go",
+                agree_with_go_clients = "go" > "patina",
             }
         })*
     };

@@ -1,0 +1,91 @@
+//! Python's `ssl` module, driven by `peer.py`.
+
+use std::process::Command;
+
+use patina_tls::ProtocolVersion;
+
+use super::script::Script;
+use crate::case::{Case, Exchange, Side, Step, Verify};
+use crate::peer::{Errors, Peer, Pending, Serving};
+use crate::seen::{Fact, Report};
+
+static SCRIPT: Script = Script::new("python", || {
+    let mut command = Command::new("python3");
+    // The system's configuration could set versions and levels.
+    command.arg("-I").arg("-Wignore").arg(Script::source("peer.py")).env("OPENSSL_CONF", "/dev/null");
+    Ok(command)
+});
+
+/// Python.
+#[derive(Debug, Clone, Copy)]
+pub struct Python;
+
+impl Peer for Python {
+    fn name(&self) -> &'static str {
+        "python"
+    }
+
+    fn version(&self) -> Pending<'_, String> {
+        Box::pin(SCRIPT.version())
+    }
+
+    fn serve<'a>(&'a self, case: &'a Case) -> Pending<'a, Box<dyn Serving>> {
+        SCRIPT.serve(case)
+    }
+
+    fn connect<'a>(&'a self, case: &'a Case, port: u16) -> Pending<'a, Report> {
+        SCRIPT.connect(case, port)
+    }
+
+    fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
+        use Fact as F;
+        let mut facts = vec![F::Version, F::Cipher, F::CipherVersion, F::Alpn, F::Received, F::Reused];
+        if case.exchange != Exchange::Resume {
+            facts.push(F::PeerCertificate);
+            facts.extend((side == Side::Server).then_some(F::ServerName));
+            if case.version() < ProtocolVersion::TLSv1_3 {
+                facts.push(if side == Side::Client { F::Finished } else { F::PeerFinished });
+            }
+        }
+        if !case.steps(side, 0).contains(&Step::Cut) {
+            facts.push(F::End);
+        }
+        facts
+    }
+
+    fn errors(&self) -> Errors {
+        Errors::LibsslCodes
+    }
+
+    fn lacks(&self, side: Side, case: &Case) -> Option<String> {
+        let setup = case.setup(side);
+        let steps = case.exchange.steps(side);
+        let at = |step| steps.iter().position(|s| *s == step);
+        let why = if setup.versions.1 == ProtocolVersion::SSLv3 {
+            "the module has no SSLv3"
+        } else if at(Step::Close)
+            .is_some_and(|close| at(Step::Receive).is_some_and(|receive| receive > close))
+        {
+            "it closes both directions at once"
+        } else if setup.suites.is_some() {
+            "it cannot choose suites of TLS 1.3"
+        } else if setup.sigalgs.is_some() {
+            "it cannot choose signature algorithms"
+        } else if setup.groups.as_ref().is_some_and(|list| !matches!(&list[..], "P-256" | "P-384" | "P-521"))
+        {
+            "it takes one group alone, and NIST's only"
+        } else if setup.psk.is_some() {
+            "pre-shared keys came with Python 3.13"
+        } else if side == Side::Server && setup.dh.as_deref() == Some("auto") {
+            "it has no parameters of its own"
+        } else if side == Side::Server && setup.verify == Verify::Report && !case.client.identities.is_empty()
+        {
+            "a certificate that it asks for must be good"
+        } else if setup.names.iter().any(|(pattern, _)| pattern.contains('*')) {
+            "it has no patterns for names"
+        } else {
+            return None;
+        };
+        Some(why.into())
+    }
+}
