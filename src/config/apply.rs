@@ -402,7 +402,7 @@ fn set_verification(
     }
     let mode = match (role, auth) {
         // Our own verify hook decides on what is bad, and the check after the handshake on what is missing.
-        (Role::Client, _) | (Role::Server, ClientAuth::Request) => SslVerifyMode::PEER,
+        (Role::Client, _) | (Role::Server, ClientAuth::Request | ClientAuth::Optional) => SslVerifyMode::PEER,
         (Role::Server, ClientAuth::None) => SslVerifyMode::NONE,
         (Role::Server, ClientAuth::Require) => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
     };

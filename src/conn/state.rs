@@ -239,7 +239,10 @@ impl State {
             {
                 VerifyCode::OK
             }
-            None => VerifyCode::UNABLE_TO_GET_ISSUER_CERT,
+            None => {
+                self.inner().verdict.missing = true;
+                VerifyCode::UNABLE_TO_GET_ISSUER_CERT
+            }
         };
         self.inner().verdict.chain = Some(chain);
     }
@@ -249,7 +252,11 @@ impl State {
         let inner = self.inner();
         let strict = match self.role {
             Role::Client => inner.context.server_verification == ServerVerification::Require,
-            Role::Server => inner.context.client_auth == ClientAuth::Require,
+            Role::Server => match inner.context.client_auth {
+                ClientAuth::Require => true,
+                ClientAuth::Optional => !inner.verdict.missing,
+                ClientAuth::None | ClientAuth::Request => false,
+            },
         };
         strict && !inner.verdict.is_good()
     }
@@ -474,7 +481,7 @@ impl Hooks for State {
             name = first_certificate(chain).and_then(|leaf| self.check_name(&leaf));
         }
         let error = if name.is_some() { VerifyCode::HOSTNAME_MISMATCH } else { code };
-        self.inner().verdict = Verdict { chain: Some(code), name };
+        self.inner().verdict = Verdict { chain: Some(code), name, missing: false };
         set_error(chain, error);
         !self.refuses_peer()
     }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use openssl::ssl::SslContextBuilder;
+use openssl::stack::Stack;
+use openssl::x509::X509Name;
 
 use super::sealed::Sealed;
 use super::{Switch, c_string, refused};
@@ -153,6 +155,14 @@ pub trait SslContextBuilderExt: Sealed {
     /// `SSL_CTX_set_post_handshake_auth`.
     #[doc(alias = "SSL_CTX_set_post_handshake_auth")]
     fn set_post_handshake_auth(&mut self, offer: Switch);
+
+    /// Sets the authorities that are named to the peer: on a server in its CertificateRequest, unless it has a list of
+    /// its own (`set_client_ca_list`); on a client in a ClientHello of TLS 1.3. Default: none.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set0_CA_list`.
+    #[doc(alias = "SSL_CTX_set0_CA_list")]
+    fn set_ca_names(&mut self, names: Stack<X509Name>);
 }
 
 impl SslContextBuilderExt for SslContextBuilder {
@@ -212,5 +222,9 @@ impl SslContextBuilderExt for SslContextBuilder {
 
     fn set_post_handshake_auth(&mut self, offer: Switch) {
         extra::set_context_post_handshake_auth(self, offer.is_on());
+    }
+
+    fn set_ca_names(&mut self, names: Stack<X509Name>) {
+        extra::set_context_ca_names(self, names);
     }
 }

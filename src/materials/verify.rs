@@ -32,6 +32,9 @@ pub enum ClientAuth {
     /// One is asked for; a missing or bad one is reported, not refused: the application must look at
     /// [`Negotiated::authorized`](crate::Negotiated::authorized). Node's `requestCert: true, rejectUnauthorized: false`.
     Request,
+    /// One is asked for; a bad one fails the handshake, a missing one is reported. nginx's `ssl_verify_client optional`,
+    /// libssl's `SSL_VERIFY_PEER` alone.
+    Optional,
     /// One is asked for; a missing or bad one fails the handshake. Node's `requestCert: true`.
     Require,
 }
@@ -118,6 +121,8 @@ pub(crate) struct Verdict {
     pub(crate) chain: Option<VerifyCode>,
     /// Why the name does not fit, where it was compared.
     pub(crate) name: Option<NameMismatch>,
+    /// There was nothing to judge: the peer has shown no certificate.
+    pub(crate) missing: bool,
 }
 
 /// A certificate that is for somebody else.

@@ -50,6 +50,7 @@ unsafe extern "C" {
     pub fn SSL_CTX_set_info_callback(ctx: *mut SSL_CTX, cb: Option<InfoCallback>);
     pub fn SSL_CTX_set_msg_callback(ctx: *mut SSL_CTX, cb: Option<MessageCallback>);
     pub fn SSL_set_msg_callback(ssl: *mut SSL, cb: Option<MessageCallback>);
+    pub fn SSL_CTX_set0_CA_list(ctx: *mut SSL_CTX, names: *mut stack_st_X509_NAME);
     pub fn SSL_CTX_set_timeout(ctx: *mut SSL_CTX, seconds: c_long) -> c_long;
     pub fn SSL_CTX_use_cert_and_key(
         ctx: *mut SSL_CTX,

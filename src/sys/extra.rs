@@ -247,6 +247,13 @@ pub(crate) fn set_context_post_handshake_auth(context: &mut SslContextBuilder, o
     unsafe { ffi::SSL_CTX_set_post_handshake_auth(context.as_ptr(), c_int::from(on)) };
 }
 
+/// `SSL_CTX_set0_CA_list`.
+pub(crate) fn set_context_ca_names(context: &mut SslContextBuilder, names: Stack<X509Name>) {
+    let names = std::mem::ManuallyDrop::new(names);
+    // SAFETY: the context is alive and owns the list from now on.
+    unsafe { decl::SSL_CTX_set0_CA_list(context.as_ptr(), names.as_ptr()) };
+}
+
 /// `SSL_CTX_get_quiet_shutdown`.
 pub(crate) fn context_quiet_shutdown(context: &SslContextRef) -> bool {
     // SAFETY: the context is alive.

@@ -32,5 +32,7 @@ mod resumption;
 mod send_sync;
 mod server;
 mod sni;
+#[cfg(feature = "serde")]
+mod ssl_conf;
 mod transfer;
 mod verify;

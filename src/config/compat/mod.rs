@@ -1,4 +1,5 @@
-//! Node's `tls` options, under Node's names and with Node's meaning.
+//! Settings in other programs' words: Node's `tls` options, under Node's names and with Node's meaning, and OpenSSL's
+//! configuration commands ([`SslConf`]).
 //!
 //! For settings that come from a Node program: [`SecureContextOptions`] reads the options object of `tls.connect`,
 //! `tls.createServer` or `tls.createSecureContext` from JSON, or is built in Rust; [`ProcessDefaults`] stands for what
@@ -53,6 +54,7 @@ mod node_error;
 mod option_name;
 mod process_defaults;
 mod process_flag;
+mod ssl_conf;
 mod value;
 
 pub use context_options::SecureContextOptions;
@@ -60,3 +62,4 @@ pub use process_defaults::{
     CLIENT_RENEG_LIMIT, CLIENT_RENEG_WINDOW, DEFAULT_CIPHERS, DEFAULT_ECDH_CURVE, DEFAULT_MAX_VERSION,
     DEFAULT_MIN_VERSION, ProcessDefaults, node_ciphers,
 };
+pub use ssl_conf::SslConf;
