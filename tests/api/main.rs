@@ -26,6 +26,10 @@ mod options;
 mod panic;
 #[cfg(feature = "cli")]
 mod program;
+#[cfg(feature = "cli")]
+mod program_keys;
+#[cfg(feature = "cli")]
+mod program_options;
 mod psk;
 mod resolver;
 mod resumption;

@@ -2,90 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::support::fixtures;
-
-fn patina(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_patina"));
-    command.args(args).current_dir(fixtures::path("pki")).stdin(Stdio::null()).env("NO_COLOR", "1");
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    patina(args).output().unwrap()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
-
-fn lines(bytes: &[u8]) -> Vec<Value> {
-    text(bytes).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-}
-
-fn event<'a>(events: &'a [Value], name: &str) -> &'a Value {
-    events.iter().find(|event| event["event"] == name).unwrap_or_else(|| panic!("no {name} in {events:?}"))
-}
-
-/// The exit code and the line on stderr of a program that refuses.
-fn refusal(args: &[&str]) -> (i32, String) {
-    let output = run(args);
-    assert!(output.stdout.is_empty(), "{args:?} wrote {}", text(&output.stdout));
-    (output.status.code().unwrap(), text(&output.stderr))
-}
-
-/// A server that ends with the test.
-struct Serving {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    target: String,
-}
-
-impl Serving {
-    fn start(args: &[&str]) -> Serving {
-        let mut child = patina(&["serve", "--json"]).args(args).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let event: Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(event["event"], "listening");
-        let port = event["address"].as_str().unwrap().rsplit_once(':').unwrap().1.to_owned();
-        Serving { child, stdout, target: format!("localhost:{port}") }
-    }
-
-    /// One with the certificate of `server-rsa`.
-    fn rsa(args: &[&str]) -> Serving {
-        Serving::start(&[&["--cert", "server-rsa.pem", "--key", "server-rsa.key"], args].concat())
-    }
-
-    fn connect(&self, args: &[&str]) -> Output {
-        run(&[&["connect", &self.target, "--ca", "root.pem"], args].concat())
-    }
-
-    fn next_event(&mut self) -> Value {
-        let mut line = String::new();
-        self.stdout.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap_or_else(|_| panic!("the server said {line:?}"))
-    }
-
-    /// What it says until it ends by itself.
-    fn rest(mut self) -> Vec<Value> {
-        let mut rest = Vec::new();
-        self.stdout.read_to_end(&mut rest).unwrap();
-        assert!(self.child.wait().unwrap().success());
-        lines(&rest)
-    }
-}
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::support::program::{Serving, event, lines, patina, refusal, run, text};
 
 #[test]
 fn both_sides_of_a_connection_tell_the_same() {

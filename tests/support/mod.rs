@@ -3,6 +3,8 @@
 pub(crate) mod fixtures;
 pub(crate) mod libssl;
 pub(crate) mod pair;
+#[cfg(feature = "cli")]
+pub(crate) mod program;
 pub(crate) mod script;
 pub(crate) mod waker;
 pub(crate) mod wire;

@@ -12,15 +12,10 @@ static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), openssl::version::version()));
 
 /// Options that other versions of this program have.
-const ELSEWHERE: [&str; 14] = [
+const ELSEWHERE: [&str; 9] = [
     "--early-data",
     "--key-update",
-    "--npn",
     "--ocsp-response",
-    "--options",
-    "--psk",
-    "--psk-file",
-    "--psk-identity-hint",
     "--renegotiate",
     "--request-ocsp",
     "--session-store",
@@ -76,6 +71,15 @@ pub(crate) enum Mismatch {
     Ignore,
 }
 
+/// What a client with a PSK identity that nobody knows gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UnknownIdentity {
+    /// The alert unknown_psk_identity; under TLS 1.3 the certificate, if there is one
+    Alert,
+    /// A handshake that fails as with a wrong key
+    Hide,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
     /// Where to listen; port 0 lets the system choose, a port alone is one of 127.0.0.1
@@ -101,17 +105,12 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "yes|no", hide_possible_values = true, help_heading = "Clients")]
     pub(crate) reject_unauthorized: Option<YesNo>,
 
-    /// Whether the server's order of cipher suites counts
-    #[arg(
-        long,
-        value_name = "yes|no",
-        default_value = "yes",
-        hide_possible_values = true,
-        help_heading = "Protocol"
-    )]
-    pub(crate) honor_cipher_order: YesNo,
-    /// Diffie-Hellman parameters of DHE suites: auto, or a file (PEM) [default: none, and so no DHE before TLS 1.3]
-    #[arg(long, value_name = "auto|FILE", help_heading = "Protocol")]
+    /// Whether the server's order of cipher suites counts [default: yes]
+    #[arg(long, value_name = "yes|no", hide_possible_values = true, help_heading = "Protocol")]
+    pub(crate) honor_cipher_order: Option<YesNo>,
+    /// Diffie-Hellman parameters of DHE suites: auto, a file (PEM), or a group by its name, such as ffdhe3072 or modp_2048
+    /// [default: none, and so no DHE before TLS 1.3]
+    #[arg(long, value_name = "auto|FILE|GROUP", help_heading = "Protocol")]
     pub(crate) dhparam: Option<String>,
     /// What happens when a client offers none of the --alpn protocols [default: alert]
     #[arg(long, value_name = "alert|ignore", hide_possible_values = true, help_heading = "Protocol")]
@@ -119,6 +118,20 @@ pub(crate) struct ServeArgs {
     /// Another identity for clients that ask for HOST, which may have wildcards; repeats, the latest match wins
     #[arg(long, value_name = "HOST=CERT,KEY", help_heading = "Identity")]
     pub(crate) context: Vec<String>,
+
+    /// What tells clients up to TLS 1.2 which key to use, 1 to 128 bytes [default: none]
+    #[arg(long, value_name = "TEXT", help_heading = "Pre-shared keys")]
+    pub(crate) psk_identity_hint: Option<String>,
+    /// What a client with an unknown identity gets: an alert, or a handshake that fails as with a wrong key
+    #[arg(
+        long,
+        value_name = "alert|hide",
+        value_enum,
+        default_value_t = UnknownIdentity::Alert,
+        hide_possible_values = true,
+        help_heading = "Pre-shared keys"
+    )]
+    pub(crate) unknown_psk_identity: UnknownIdentity,
 
     /// Give out no session tickets
     #[arg(long, help_heading = "Sessions")]
@@ -157,9 +170,12 @@ pub(crate) struct ConnectArgs {
     /// Report a server that cannot be verified, and go on: anybody on the way can read and change what is sent
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// Smallest Diffie-Hellman parameters of the server, in bits
-    #[arg(long, value_name = "BITS", default_value_t = 1024)]
-    pub(crate) min_dh_size: u32,
+    /// Smallest Diffie-Hellman parameters of the server, in bits [default: 1024]
+    #[arg(long, value_name = "BITS")]
+    pub(crate) min_dh_size: Option<u32>,
+    /// Engine that answers servers which ask for a certificate [default: none]
+    #[arg(long, value_name = "ID", help_heading = "Identity")]
+    pub(crate) client_cert_engine: Option<String>,
 
     /// Send TEXT as it is, instead of stdin
     #[arg(long, value_name = "TEXT")]

@@ -31,18 +31,44 @@ pub(crate) struct Export {
 
 #[derive(Debug, Args)]
 pub(crate) struct SharedArgs {
-    /// Certificate with its chain (PEM); repeat it for several identities. It may hold the key, too
-    #[arg(long, value_name = "FILE", help_heading = "Identity")]
-    pub(crate) cert: Vec<PathBuf>,
-    /// Private key (PEM) of the certificate in the same place of the order [default: the file of --cert]
-    #[arg(long, value_name = "FILE", help_heading = "Identity")]
-    pub(crate) key: Vec<PathBuf>,
+    /// Certificate with its chain (PEM), or a URI such as pkcs11:...; repeat it for several identities. It may hold the
+    /// key, too
+    #[arg(long, value_name = "FILE|URI", help_heading = "Identity")]
+    pub(crate) cert: Vec<String>,
+    /// Private key (PEM), or its URI, of the certificate in the same place of the order [default: where --cert is]
+    #[arg(long, value_name = "FILE|URI", help_heading = "Identity")]
+    pub(crate) key: Vec<String>,
     /// Certificate, chain and key as PKCS#12; repeats
     #[arg(long, value_name = "FILE", help_heading = "Identity")]
     pub(crate) pfx: Vec<PathBuf>,
-    /// Passphrase of encrypted keys and PKCS#12 files [default: empty]
+    /// Passphrase of encrypted keys and PKCS#12 files, or PIN of a token [default: empty]
     #[arg(long, value_name = "TEXT", help_heading = "Identity")]
     pub(crate) passphrase: Option<String>,
+    /// Engine that has the private key of --cert; engines are obsolete, and gone from OpenSSL 4.0 [default: none]
+    #[arg(
+        long,
+        value_name = "ID",
+        requires = "private_key_identifier",
+        requires = "cert",
+        conflicts_with = "key",
+        help_heading = "Identity"
+    )]
+    pub(crate) private_key_engine: Option<String>,
+    /// The key's name in the engine
+    #[arg(long, value_name = "ID", requires = "private_key_engine", help_heading = "Identity")]
+    pub(crate) private_key_identifier: Option<String>,
+    /// Provider to load beside the default one, such as legacy or pkcs11; repeats [default: none]
+    #[arg(long, value_name = "NAME", help_heading = "Identity")]
+    pub(crate) provider: Vec<String>,
+
+    /// Pre-shared key in hexadecimal digits; for TLS 1.3 its hash may follow, ":sha256" or ":sha384" [default: none;
+    /// sha256]. Repeats: connect offers the one that the server's hint names, else the first. Other users of this machine
+    /// can see it: --psk-file is better
+    #[arg(long, value_name = "IDENTITY:HEX", help_heading = "Pre-shared keys")]
+    pub(crate) psk: Vec<String>,
+    /// Pre-shared keys, one IDENTITY:HEX a line; repeats [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Pre-shared keys")]
+    pub(crate) psk_file: Vec<PathBuf>,
 
     /// Certificates of trusted authorities (PEM); repeats [default: connect trusts the system's, serve nobody]
     #[arg(long, value_name = "FILE", help_heading = "Trust")]
@@ -94,6 +120,10 @@ pub(crate) struct SharedArgs {
     /// Application protocols, the preferred first [default: none; serve --mode http: http/1.1]
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', help_heading = "Protocol")]
     pub(crate) alpn: Vec<String>,
+    /// Application protocols as they were agreed on before ALPN, up to TLS 1.2; the client chooses the first of its own
+    /// that the server has, or else its first [default: none]
+    #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', help_heading = "Protocol")]
+    pub(crate) npn: Vec<String>,
     /// How long a session can be resumed, in seconds [default: 7200]
     #[arg(long, value_name = "SECONDS", help_heading = "Protocol")]
     pub(crate) session_timeout: Option<u64>,
@@ -114,9 +144,12 @@ pub(crate) struct SharedArgs {
     /// Print one JSON object a line on stdout, and nothing else there [default: text]
     #[arg(long, help_heading = "Report")]
     pub(crate) json: bool,
-    /// How long a handshake may take, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 120_000, value_parser = clap::value_parser!(u64).range(1..), help_heading = "Protocol")]
-    pub(crate) handshake_timeout: u64,
+    /// How long a handshake may take, in milliseconds [default: 120000]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Protocol")]
+    pub(crate) handshake_timeout: Option<u64>,
+    /// Options of Node's tls module as a JSON object, with Node's defaults; flags win over it [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Protocol")]
+    pub(crate) options: Option<PathBuf>,
 }
 
 fn parse_export(text: &str) -> Result<Export, String> {

@@ -33,10 +33,13 @@ pub(crate) async fn run(args: &ConnectArgs) -> Result<(), Failure> {
 
 async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure> {
     let (host, port) = split_target(&args.target)?;
-    let config = settings::client(args, output)?;
-    let mut session = args.session_in.as_deref().map(read_session).transpose()?;
+    let settings::Connecting { config, server_name, session } = settings::client(args, output)?;
+    let mut session = match args.session_in.as_deref() {
+        Some(file) => Some(read_session(file)?),
+        None => session,
+    };
     let mut options = ConnectOptions::new(host);
-    if let Some(name) = &args.servername {
+    if let Some(name) = args.servername.as_deref().or(server_name.as_deref()) {
         if name.parse::<IpAddr>().is_ok() {
             return Err(Failure::Usage(format!(
                 "--servername: {name} is an IP address; SNI is for names (RFC 6066)"
@@ -54,7 +57,7 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
         output.note(warning);
     }
     let connector = TlsConnector::new(config);
-    let time = Duration::from_millis(args.shared.handshake_timeout);
+    let time = settings::handshake_timeout(&args.shared);
     let mut stdin = Some(tokio::io::stdin());
     for left in (0..=args.reconnect).rev() {
         let tcp = dial(host, port, time).await?;

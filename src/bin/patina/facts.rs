@@ -16,6 +16,7 @@ pub(crate) struct Facts {
     pub(crate) cipher: CipherSuite,
     pub(crate) servername: Option<String>,
     pub(crate) alpn: Option<String>,
+    pub(crate) npn: Option<String>,
     pub(crate) session_reused: bool,
     pub(crate) authorized: bool,
     pub(crate) authorization_error: Option<String>,
@@ -62,6 +63,7 @@ impl Facts {
             cipher: negotiated.cipher_suite(),
             servername: negotiated.server_name().map(str::to_owned),
             alpn: negotiated.alpn().map(lossy),
+            npn: negotiated.npn().map(lossy),
             session_reused: negotiated.session_reused(),
             authorized: negotiated.authorized(),
             authorization_error: negotiated.authorization_error().map(str::to_owned),
@@ -97,7 +99,7 @@ impl Facts {
             "cipher": self.cipher,
             "servername": self.servername,
             "alpn": self.alpn,
-            "npn": null,
+            "npn": self.npn,
             "session_reused": self.session_reused,
             "authorized": self.authorized,
             "authorization_error": self.authorization_error,
@@ -128,6 +130,7 @@ impl Facts {
             |label, value: Option<String>| rows.extend(value.map(|value| (label, printable(&value))));
         add("server name", self.servername.clone());
         add("alpn", self.alpn.clone());
+        add("npn", self.npn.clone());
         add("psk identity", self.psk_identity.clone());
         add("session", Some(if self.session_reused { "resumed" } else { "new" }.to_owned()));
         add("authorized", self.authorization_text());

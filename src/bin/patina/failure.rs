@@ -2,6 +2,7 @@
 
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 use patina_tls::{Error, ErrorKind};
 use serde_json::{Value, json};
@@ -40,6 +41,12 @@ impl Failure {
         // The library speaks of its own methods.
         let text = without_errno(error.message()).replace("security_level(0)", "--security-level 0");
         Failure::Usage(format!("{flag}: {file}{text}{code}"))
+    }
+
+    /// A file that an option names and that cannot be read.
+    pub(crate) fn unreadable(flag: &str, file: &Path, error: &io::Error) -> Failure {
+        let text = error.to_string();
+        Failure::Usage(format!("{flag}: {}: {} ({})", file.display(), without_errno(&text), errno(error)))
     }
 
     /// An option that the library refused when it applied all of them.
@@ -162,6 +169,7 @@ fn flag(option: &'static str) -> &'static str {
         "alpn" => "--alpn",
         "cipher_list" => "--ciphers",
         "cipher_suites" => "--ciphersuites",
+        "client_cert_engine" => "--client-cert-engine",
         "client_auth" => "--request-cert",
         "client_sigalgs" => "--client-sigalgs",
         "crl" => "--crl",
@@ -173,6 +181,9 @@ fn flag(option: &'static str) -> &'static str {
         "key_log" => "--keylog",
         "max_send_fragment" => "--max-send-fragment",
         "min_dh_size" => "--min-dh-size",
+        "npn" => "--npn",
+        "psk" => "--psk",
+        "psk_hint" => "--psk-identity-hint",
         "secure_options" => "--secure-options",
         "secure_protocol" => "--secure-protocol",
         "security_level" => "--security-level",

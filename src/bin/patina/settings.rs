@@ -1,5 +1,6 @@
 //! From the command line to the library's configurations.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +8,23 @@ use std::time::Duration;
 use patina_tls::{
     AlpnMismatch, CipherPreference, ClientAuth, ClientConfig, ConfigBuilder, CrlCheck, DhChoice,
     DhParameters, Error, Identity, KeyLog, KeyLogFile, ProtocolVersion, RenegotiationPolicy, Secret,
-    SecureOptions, ServerConfig, ServerVerification, Side, TrustStore, VersionRange,
+    SecureOptions, ServerConfig, ServerVerification, Session, Side, TrustStore, UnknownPskIdentity,
+    VersionRange, load_provider,
 };
 
-use crate::args::{ConnectArgs, Mismatch, Mode, ServeArgs};
+use crate::args::{ConnectArgs, Mismatch, Mode, ServeArgs, UnknownIdentity};
 use crate::args_shared::{CrlScope, SharedArgs, YesNo};
 use crate::failure::Failure;
+use crate::node_options::NodeOptions;
 use crate::output::Output;
+use crate::psk::Keys;
+
+/// The configuration of a client, and what the options of `--options` say about a single connection.
+pub(crate) struct Connecting {
+    pub(crate) config: ClientConfig,
+    pub(crate) server_name: Option<String>,
+    pub(crate) session: Option<Session>,
+}
 
 /// The configuration of a server, and its certificate's fingerprint where it had to be made up.
 pub(crate) struct Serving {
@@ -27,8 +38,30 @@ const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 /// The lowest version unless said otherwise: the library's.
 const DEFAULT_MIN: ProtocolVersion = ProtocolVersion::TLSv1_2;
 
-pub(crate) fn client(args: &ConnectArgs, output: &Arc<Output>) -> Result<ClientConfig, Failure> {
-    let mut builder = shared(ClientConfig::builder(), &args.shared, output)?.min_dh_size(args.min_dh_size);
+/// How long a handshake may take unless said otherwise: Node's `handshakeTimeout`.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(120);
+
+pub(crate) fn handshake_timeout(args: &SharedArgs) -> Duration {
+    args.handshake_timeout.map_or(HANDSHAKE_TIMEOUT, Duration::from_millis)
+}
+
+pub(crate) fn client(args: &ConnectArgs, output: &Arc<Output>) -> Result<Connecting, Failure> {
+    load_providers(&args.shared)?;
+    let node = NodeOptions::for_client(args)?;
+    let base = match &node {
+        Some(node) => node.client()?,
+        None => ClientConfig::builder(),
+    };
+    let mut builder = shared(base, &args.shared, node.as_ref(), output)?;
+    if let Some(bits) = args.min_dh_size {
+        builder = builder.min_dh_size(bits);
+    }
+    if let Some(id) = &args.client_cert_engine {
+        builder = builder.client_cert_engine(id);
+    }
+    if let Some(keys) = Keys::read(&args.shared)? {
+        builder = keys.offer(builder);
+    }
     for identity in identities(&args.shared)? {
         builder = builder.identity(identity);
     }
@@ -43,24 +76,34 @@ pub(crate) fn client(args: &ConnectArgs, output: &Arc<Output>) -> Result<ClientC
     if args.insecure {
         builder = builder.server_verification(ServerVerification::InsecureReport);
     }
-    builder.build().map_err(|error| refused(Failure::build(&error), &error, &args.shared))
+    let config = builder.build();
+    let config = config.map_err(|error| refused(Failure::build(&error), &error, &args.shared))?;
+    let Some(node) = node else { return Ok(Connecting { config, server_name: None, session: None }) };
+    warn(&node, output)?;
+    Ok(Connecting { config, server_name: node.server_name()?, session: node.session()? })
 }
 
 pub(crate) fn server(args: &ServeArgs, output: &Arc<Output>) -> Result<Serving, Failure> {
+    load_providers(&args.shared)?;
+    let node = NodeOptions::for_server(args)?;
+    let keys = Keys::read(&args.shared)?;
+    check_keys(args, keys.as_ref())?;
     let mut identities = identities(&args.shared)?;
     let mut self_signed = None;
-    if identities.is_empty() {
+    if identities.is_empty() && keys.is_none() && !node.as_ref().is_some_and(NodeOptions::has_identity) {
         let identity = Identity::self_signed(LOCAL_NAMES).map_err(|error| Failure::build(&error))?;
         self_signed = Some(identity.certificate().fingerprint256());
         identities.push(identity);
     }
-    let mut builder = server_builder(args, output)?;
+    let mut builder = server_builder(args, node.as_ref(), keys.as_ref(), output)?;
     for identity in identities {
         builder = builder.identity(identity);
     }
+    let nameless = node.as_ref().map(NodeOptions::without_identity);
     for context in &args.context {
         let (pattern, identity) = read_context(context, &args.shared)?;
-        let config = server_builder(args, output)?.identity(identity).build();
+        let config =
+            server_builder(args, nameless.as_ref(), keys.as_ref(), output)?.identity(identity).build();
         let config = config.map_err(|error| {
             refused(Failure::option(&format!("--context {pattern}"), &error), &error, &args.shared)
         })?;
@@ -70,6 +113,9 @@ pub(crate) fn server(args: &ServeArgs, output: &Arc<Output>) -> Result<Serving, 
         Some("server_name") => Failure::option("--context", &error),
         _ => refused(Failure::build(&error), &error, &args.shared),
     })?;
+    if let Some(node) = &node {
+        warn(node, output)?;
+    }
     Ok(Serving { config, self_signed })
 }
 
@@ -86,13 +132,48 @@ fn refused(failure: Failure, error: &Error, args: &SharedArgs) -> Failure {
     }
 }
 
+fn warn(node: &NodeOptions, output: &Output) -> Result<(), Failure> {
+    for text in node.warnings()? {
+        output.note(&text);
+    }
+    Ok(())
+}
+
+fn load_providers(args: &SharedArgs) -> Result<(), Failure> {
+    for name in &args.provider {
+        load_provider(name).map_err(|error| Failure::option("--provider", &error))?;
+    }
+    Ok(())
+}
+
+/// Flags about pre-shared keys say nothing without any.
+fn check_keys(args: &ServeArgs, keys: Option<&Keys>) -> Result<(), Failure> {
+    let flag = match (keys, &args.psk_identity_hint, args.unknown_psk_identity) {
+        (None, Some(_), _) => "--psk-identity-hint",
+        (None, None, UnknownIdentity::Hide) => "--unknown-psk-identity",
+        _ => return Ok(()),
+    };
+    Err(Failure::Usage(format!("{flag}: needs --psk or --psk-file")))
+}
+
 /// Everything of a server but its identities and contexts.
 fn server_builder(
     args: &ServeArgs,
+    node: Option<&NodeOptions>,
+    keys: Option<&Keys>,
     output: &Arc<Output>,
 ) -> Result<ConfigBuilder<patina_tls::Server>, Failure> {
-    let mut builder = shared(ServerConfig::builder(), &args.shared, output)?;
-    let auth = match (args.request_cert, args.reject_unauthorized) {
+    let base = match node {
+        Some(node) => node.server()?,
+        None => ServerConfig::builder(),
+    };
+    let mut builder = shared(base, &args.shared, node, output)?;
+    let asks = args.request_cert || node.is_some_and(|node| node.flag("requestCert") == Some(true));
+    let rejects = args.reject_unauthorized.or_else(|| match node?.flag("rejectUnauthorized")? {
+        true => None,
+        false => Some(YesNo::No),
+    });
+    let auth = match (asks, rejects) {
         (false, Some(YesNo::Yes)) => {
             return Err(Failure::Usage("--reject-unauthorized yes: needs --request-cert".to_owned()));
         }
@@ -103,6 +184,8 @@ fn server_builder(
     builder = builder.client_auth(auth);
     match trust(&args.shared)? {
         Some(trust) => builder = with_crls(builder, &trust, &args.shared)?,
+        // The trust of the options, if there is any, or Node's.
+        None if node.is_some_and(|node| node.flag("requestCert") == Some(true)) => {}
         None if auth == ClientAuth::Request => {
             builder = with_crls(builder, &TrustStore::empty(), &args.shared)?;
         }
@@ -116,20 +199,24 @@ fn server_builder(
         }
         None => {}
     }
-    builder = builder.cipher_preference(match args.honor_cipher_order {
-        YesNo::Yes => CipherPreference::Server,
-        YesNo::No => CipherPreference::Client,
-    });
-    match args.dhparam.as_deref() {
+    match args.honor_cipher_order {
         None => {}
-        Some("auto") => builder = builder.dhparam(DhChoice::Auto),
-        Some(file) => {
-            let parameters =
-                DhParameters::from_pem_file(file).map_err(|error| Failure::option("--dhparam", &error))?;
-            builder = builder.dhparam(parameters);
-        }
+        Some(YesNo::Yes) => builder = builder.cipher_preference(CipherPreference::Server),
+        Some(YesNo::No) => builder = builder.cipher_preference(CipherPreference::Client),
     }
-    if args.mode == Mode::Http && args.shared.alpn.is_empty() {
+    if let Some(text) = &args.dhparam {
+        builder = builder.dhparam(dh_choice(text)?);
+    }
+    if let Some(keys) = keys {
+        builder = keys.serve(builder).unknown_psk_identity(match args.unknown_psk_identity {
+            UnknownIdentity::Alert => UnknownPskIdentity::Alert,
+            UnknownIdentity::Hide => UnknownPskIdentity::Hide,
+        });
+    }
+    if let Some(hint) = &args.psk_identity_hint {
+        builder = builder.psk_hint(hint);
+    }
+    if args.mode == Mode::Http && args.shared.alpn.is_empty() && node.is_none() {
         // Clients that ask for something else are served all the same, as without any list.
         builder = builder.alpn(["http/1.1"]).alpn_mismatch(AlpnMismatch::Ignore);
     }
@@ -151,22 +238,37 @@ fn server_builder(
     Ok(builder.renegotiation(renegotiation.per(Duration::from_secs(args.reneg_window))))
 }
 
+/// `auto`, a group's name, or a file.
+fn dh_choice(text: &str) -> Result<DhChoice, Failure> {
+    if text == "auto" {
+        return Ok(DhChoice::Auto);
+    }
+    if let Ok(parameters) = DhParameters::named(text) {
+        return Ok(parameters.into());
+    }
+    DhParameters::from_pem_file(text)
+        .map(DhChoice::from)
+        .map_err(|error| Failure::option("--dhparam", &error))
+}
+
 /// The options that both sides have, but for identities and trust.
 fn shared<S: Side>(
     mut builder: ConfigBuilder<S>,
     args: &SharedArgs,
+    node: Option<&NodeOptions>,
     output: &Arc<Output>,
 ) -> Result<ConfigBuilder<S>, Failure> {
     if let Some(list) = &args.ciphers {
         builder = builder.cipher_list(list);
     }
-    if let Some(list) = &args.ciphersuites {
-        builder = builder.cipher_suites(list);
-    }
-    if let Some(range) = versions(args)? {
+    if let Some(range) = versions(args, node)? {
         builder = builder.versions(range);
     }
-    if let Some(name) = &args.secure_protocol {
+    // Node's options have one list for all suites, and the name of a method: there they are already.
+    if let Some(list) = args.ciphersuites.as_ref().filter(|_| node.is_none() || args.ciphers.is_some()) {
+        builder = builder.cipher_suites(list);
+    }
+    if let Some(name) = args.secure_protocol.as_ref().filter(|_| node.is_none()) {
         builder = builder.secure_protocol(name);
     }
     for list in &args.secure_options {
@@ -189,6 +291,9 @@ fn shared<S: Side>(
     if !args.alpn.is_empty() {
         builder = builder.alpn(&args.alpn);
     }
+    if !args.npn.is_empty() {
+        builder = builder.npn(&args.npn);
+    }
     if let Some(seconds) = args.session_timeout {
         builder = builder.session_timeout(Duration::from_secs(seconds));
     }
@@ -208,10 +313,13 @@ fn shared<S: Side>(
     if args.trace {
         builder = builder.message_trace(|text: &str| eprintln!("{}", text.trim_end()));
     }
-    Ok(builder.handshake_timeout(Duration::from_millis(args.handshake_timeout)))
+    if args.handshake_timeout.is_some() {
+        builder = builder.handshake_timeout(handshake_timeout(args));
+    }
+    Ok(builder)
 }
 
-fn versions(args: &SharedArgs) -> Result<Option<VersionRange>, Failure> {
+fn versions(args: &SharedArgs, node: Option<&NodeOptions>) -> Result<Option<VersionRange>, Failure> {
     let (min, max) = (args.min_version, args.max_version);
     if min.is_none() && max.is_none() {
         return Ok(None);
@@ -221,8 +329,9 @@ fn versions(args: &SharedArgs) -> Result<Option<VersionRange>, Failure> {
                     (ERR_TLS_PROTOCOL_VERSION_CONFLICT)";
         return Err(Failure::Usage(text.to_owned()));
     }
-    let lowest = min.unwrap_or(DEFAULT_MIN);
-    let highest = max.unwrap_or(ProtocolVersion::TLSv1_3);
+    let of_node = |name| node.and_then(|node| node.version(name));
+    let lowest = min.or_else(|| of_node("minVersion")).unwrap_or(DEFAULT_MIN);
+    let highest = max.or_else(|| of_node("maxVersion")).unwrap_or(ProtocolVersion::TLSv1_3);
     if lowest > highest {
         let text = match min {
             Some(_) => format!("--min-version: {lowest} is above --max-version {highest}"),
@@ -240,10 +349,13 @@ fn identities(args: &SharedArgs) -> Result<Vec<Identity>, Failure> {
         let text = format!("--key: {} keys for {} certificates (--cert)", args.key.len(), args.cert.len());
         return Err(Failure::Usage(text));
     }
+    if let (Some(engine), Some(key)) = (&args.private_key_engine, &args.private_key_identifier) {
+        return Ok(vec![engine_identity(engine, key, args)?]);
+    }
     let mut identities = Vec::new();
     for (place, cert) in args.cert.iter().enumerate() {
         let key = args.key.get(place).unwrap_or(cert);
-        let identity = pem_identity(cert, key, args);
+        let identity = identity(cert, key, args);
         identities.push(identity.map_err(|error| Failure::option(flag_of(cert, key, &error), &error))?);
     }
     for pfx in &args.pfx {
@@ -253,17 +365,45 @@ fn identities(args: &SharedArgs) -> Result<Vec<Identity>, Failure> {
     Ok(identities)
 }
 
-fn pem_identity(cert: &Path, key: &Path, args: &SharedArgs) -> Result<Identity, Error> {
-    match passphrase(args) {
-        Some(passphrase) => Identity::from_pem_files_with_passphrase(cert, key, passphrase),
-        None => Identity::from_pem_files(cert, key),
+/// Certificate and key of files, or of whatever their URIs lead to.
+fn identity(cert: &str, key: &str, args: &SharedArgs) -> Result<Identity, Error> {
+    match (is_uri(cert) || is_uri(key), passphrase(args)) {
+        (false, None) => Identity::from_pem_files(cert, key),
+        (false, Some(passphrase)) => Identity::from_pem_files_with_passphrase(cert, key, passphrase),
+        (true, None) if cert == key => Identity::from_store(cert),
+        (true, Some(passphrase)) if cert == key => Identity::from_store_with_passphrase(cert, passphrase),
+        (true, None) => Identity::from_uri(cert, key),
+        (true, Some(passphrase)) => Identity::from_uri_with_passphrase(cert, key, passphrase),
     }
 }
 
-/// Which of the two files an error is about.
-fn flag_of(cert: &Path, key: &Path, error: &Error) -> &'static str {
+/// Whether a text begins as a URI does and no file has this name. A single letter is a drive.
+fn is_uri(text: &str) -> bool {
+    let letters = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    let scheme = text.split_once(':').map_or("", |(scheme, _)| scheme);
+    scheme.len() > 1 && scheme.chars().all(letters) && !Path::new(text).exists()
+}
+
+fn engine_identity(engine: &str, key: &str, args: &SharedArgs) -> Result<Identity, Failure> {
+    let [cert] = &args.cert[..] else {
+        return Err(Failure::Usage(
+            "--private-key-engine: has the key of one --cert, not of several".to_owned(),
+        ));
+    };
+    let file = Path::new(cert);
+    let pem = fs::read(file).map_err(|error| Failure::unreadable("--cert", file, &error))?;
+    let identity = match passphrase(args) {
+        Some(pin) => Identity::from_engine_with_pin(engine, key, pem, pin),
+        None => Identity::from_engine(engine, key, pem),
+    };
+    identity.map_err(|error| Failure::option("--private-key-engine", &error))
+}
+
+/// Which of the two an error is about.
+fn flag_of(cert: &str, key: &str, error: &Error) -> &'static str {
     match error.file() {
-        Some(file) if file == key && file != cert => "--key",
+        Some(file) if file == Path::new(key) && cert != key => "--key",
+        None if is_uri(key) && !is_uri(cert) => "--key",
         _ => "--cert",
     }
 }
@@ -280,7 +420,7 @@ fn read_context<'a>(text: &'a str, args: &SharedArgs) -> Result<(&'a str, Identi
         return Err(Failure::Usage(format!("--context: {text:?} has not the form HOST=CERT,KEY")));
     };
     let (cert, key) = files.split_once(',').unwrap_or((files, files));
-    let identity = pem_identity(Path::new(cert), Path::new(key), args);
+    let identity = identity(cert, key, args);
     Ok((pattern, identity.map_err(|error| Failure::option(&format!("--context {pattern}"), &error))?))
 }
 
