@@ -3,6 +3,7 @@
 pub mod gnutls;
 mod gnutls_words;
 pub mod go;
+pub mod java;
 pub mod node;
 pub mod openssl;
 mod openssl_output;
@@ -15,8 +16,8 @@ use crate::peer::Peer;
 use crate::trouble::{Result, Trouble};
 
 /// Every implementation.
-pub fn all() -> [&'static dyn Peer; 6] {
-    [&patina::Patina, &openssl::Openssl, &node::Node, &gnutls::Gnutls, &python::Python, &go::Go]
+pub fn all() -> [&'static dyn Peer; 7] {
+    [&patina::Patina, &openssl::Openssl, &node::Node, &gnutls::Gnutls, &python::Python, &go::Go, &java::Java]
 }
 
 /// The implementation of this name.

@@ -201,7 +201,8 @@ fn request(case: &Case, side: Side, port: Option<u16>, scratch: &Scratch) -> Res
     };
     set("trust", file(&setup.trust, fixture::pem)?);
     set("crl", file(&setup.crl, fixture::crl)?);
-    set("dh", file(&setup.dh, fixture::dh)?);
+    let dh = setup.dh.clone().filter(|name| name != "auto");
+    set("dh", file(&dh, fixture::dh)?);
     let verify = match setup.verify {
         Verify::Never => "never",
         Verify::Report => "report",

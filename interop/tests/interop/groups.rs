@@ -54,6 +54,8 @@ macro_rules! groups {
                 agree_with_python_clients = "python" > "patina",
                 agree_with_go_servers = "patina" > "go",
                 agree_with_go_clients = "go" > "patina",
+                agree_with_java_servers = "patina" > "java",
+                agree_with_java_clients = "java" > "patina",
             }
         })*
     };
