@@ -70,9 +70,11 @@ pub use config::settings::{
     AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, UnknownName,
 };
 pub use config::side::{Client, Server, Side};
+pub use conn::request::{KeyUpdate, RenegotiateOptions};
 pub use face::acceptor::TlsAcceptor;
 pub use face::blocking::BlockingStream;
 pub use face::connector::{ConnectOptions, TlsConnector};
+pub use face::control::TlsControl;
 pub use face::engine::{EngineEvent, TlsEngine};
 pub use face::server::{ServerHandle, TlsServer};
 pub use face::stream::TlsStream;

@@ -22,10 +22,12 @@ use super::side::Role;
 use crate::materials::key_uri::open_engine;
 use crate::materials::server_identity::check_server_identity;
 use crate::materials::trust::TrustStore;
-use crate::materials::verify::{ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
+use crate::materials::verify::{
+    ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970,
+};
 use crate::sys::hook::Slot;
 use crate::sys::queue::stack_error;
-use crate::sys::{compat, context as sys, psk};
+use crate::sys::{compat, context as sys, extra, psk};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::options::SecureOptions;
@@ -110,6 +112,10 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         open_engine(id, "client_cert_engine")?
             .answer_for_client(&mut ctx)
             .map_err(|e| refused("client_cert_engine", &e).context(format_args!("engine {id:?}")))?;
+    }
+
+    if settings.post_handshake_auth {
+        extra::set_context_post_handshake_auth(&mut ctx, true);
     }
 
     // 6. the key exchange
@@ -400,12 +406,8 @@ fn set_verification(
     if let Some(trust) = trust {
         trust.store()?.install_on(ctx);
     }
-    let mode = match (role, auth) {
-        // Our own verify hook decides on what is bad, and the check after the handshake on what is missing.
-        (Role::Client, _) | (Role::Server, ClientAuth::Request | ClientAuth::Optional) => SslVerifyMode::PEER,
-        (Role::Server, ClientAuth::None) => SslVerifyMode::NONE,
-        (Role::Server, ClientAuth::Require) => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
-    };
+    // On a client our own verify hook decides on what is bad, and the check after the handshake on what is missing.
+    let mode = if role == Role::Client { SslVerifyMode::PEER } else { auth.mode() };
     ctx.set_verify(mode);
     if let (Role::Server, Some(trust)) = (role, trust) {
         ctx.set_client_ca_list(trust.subject_names()?);

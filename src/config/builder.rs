@@ -56,6 +56,7 @@ use crate::values::version::VersionRange;
 /// | `client_auth` | server | `None` |
 /// | `identity` | both | none |
 /// | `client_cert_engine` | client | none |
+/// | `post_handshake_auth` | client | off |
 /// | `dhparam` | server | none: no DHE in TLS 1.2 and older |
 /// | `alpn` | both | none |
 /// | `alpn_mismatch` | server | `Alert` |
@@ -427,6 +428,17 @@ impl ConfigBuilder<Client> {
     #[must_use]
     pub fn client_cert_engine(mut self, id: impl Into<String>) -> Self {
         self.settings.client_cert_engine = Some(id.into());
+        self
+    }
+
+    /// Sets whether a client shows its certificate when the server asks for it after the handshake (TLS 1.3). Default:
+    /// no.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_post_handshake_auth`; RFC 8446 section 4.6.2.
+    #[must_use]
+    pub fn post_handshake_auth(mut self, offered: bool) -> Self {
+        self.settings.post_handshake_auth = offered;
         self
     }
 

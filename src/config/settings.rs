@@ -141,6 +141,7 @@ pub(crate) struct Settings {
     pub(crate) alpn_mismatch: AlpnMismatch,
     pub(crate) npn: Parsed<AlpnProtocols>,
     pub(crate) client_cert_engine: Option<String>,
+    pub(crate) post_handshake_auth: bool,
     pub(crate) session_id_context: Option<Vec<u8>>,
     pub(crate) session_timeout: Option<Duration>,
     pub(crate) session_cache: SessionCache,

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::drive::Ended;
 use super::failure;
+use super::rehandshake::{Asked, Closer, Stash};
 use super::state::State;
 use super::transport::Transport;
 use super::wakers::Role;
@@ -58,6 +59,10 @@ pub(crate) struct Connection<S> {
     pub(super) io: SslIo<Transport<S>>,
     pub(super) state: Arc<State>,
     phase: Phase,
+    /// A handshake that this side has asked for.
+    pub(super) asked: Option<Asked>,
+    pub(super) stash: Stash,
+    _closer: Closer,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -69,7 +74,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             transport.hold_identity();
         }
         let io = SslIo::new(ssl, transport, Arc::clone(&state) as _).map_err(|e| no_connection(&e))?;
-        Ok(Connection { io, state, phase: Phase::Handshake })
+        let closer = Closer(Arc::clone(&state));
+        Ok(Connection {
+            io,
+            state,
+            phase: Phase::Handshake,
+            asked: None,
+            stash: Stash::default(),
+            _closer: closer,
+        })
     }
 
     /// Shakes hands; ready when it is done, checked, and all of it is with the socket.
@@ -104,18 +117,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.phase = Phase::Failing(error);
     }
 
-    fn fail(&mut self, ended: Ended) {
+    pub(super) fn fail(&mut self, ended: Ended) {
         let error = match ended {
             Ended::Failed(error) => failure::of_protocol(error, &self.state),
             Ended::Transport | Ended::Closed => failure::of_transport(self.io.io_mut().take_end()),
         };
+        self.fail_with(error);
+    }
+
+    /// Ends the connection with an error, which the next call tells.
+    pub(super) fn fail_with(&mut self, error: Error) {
+        self.finish(Err(error.without_source()));
         // A cut says nothing about the session; whatever else ends a connection ends its session (RFC 5246, 7.2.2).
         self.io.set_keep_session(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Io));
-        self.phase = Phase::Failing(error);
+        if !self.is_failing() {
+            self.phase = Phase::Failing(error);
+        }
     }
 
     /// Sends what is left to send; then tells of a failure, once.
-    fn poll_settle(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_settle(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         self.io.io_mut().enter(role, cx);
         let pushed = ready!(self.io.io_mut().poll_push());
         match std::mem::replace(&mut self.phase, Phase::Open) {
@@ -146,6 +167,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
+        self.attend(Role::Reader, cx);
+        if !self.stash.is_empty() {
+            self.stash.take(buf);
+            // A write may wait for room in it.
+            self.io.io_mut().enter(Role::Reader, cx);
+            self.io.io().wake(Role::Writer);
+            return Poll::Ready(Ok(()));
+        }
         if self.io.io().must_push() {
             // Whoever writes and then reads expects the write to reach the peer, whether the socket took it at once
             // or not.
@@ -154,9 +183,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error)))));
             }
         }
-        match ready!(self.poll_call(Role::Reader, cx, |io| io.read(buf))) {
+        let outcome = self.poll_call(Role::Reader, cx, |io| io.read(buf));
+        self.settle();
+        if outcome.is_pending() && self.is_failing() {
+            return self.poll_settle(Role::Reader, cx);
+        }
+        match ready!(outcome) {
             Ok(_) => {
                 self.read_on(buf);
+                self.settle();
                 let _ = self.io.io_mut().must_push() && self.io.io_mut().poll_push().is_ready();
                 Poll::Ready(Ok(()))
             }
@@ -197,6 +232,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         bytes: &[u8],
     ) -> Poll<Result<usize, Error>> {
         ready!(self.poll_writable(cx))?;
+        self.attend(Role::Writer, cx);
+        ready!(self.poll_quiet(cx))?;
         let bytes = &bytes[..bytes.len().min(WRITE_MAX)];
         let mut written = 0;
         self.io.io_mut().set_corked(bytes.len() > RECORD_MAX);
@@ -270,8 +307,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().poll_shutdown().map_err(Error::io)
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Whether it failed, and the caller has not been told.
+    pub(super) fn is_failing(&self) -> bool {
+        matches!(self.phase, Phase::Failing(_))
+    }
+
     /// A connection that can be used: not failed.
-    fn poll_ready(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_ready(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         match self.phase {
             Phase::Open => Poll::Ready(Ok(())),
             Phase::Handshake => self.poll_handshake(cx),
@@ -331,7 +377,7 @@ impl<S> Connection<S> {
         self.io.ssl_mut()
     }
 
-    pub(crate) fn state(&self) -> &State {
+    pub(crate) fn state(&self) -> &Arc<State> {
         &self.state
     }
 

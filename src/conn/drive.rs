@@ -70,8 +70,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().enter(role, cx);
         loop {
             ready!(poll_pending(&self.state, cx));
-            if self.state.is_over_limit() {
-                return Poll::Ready(Err(Ended::Failed(failure::over_limit())));
+            if let Some(refusal) = self.state.refusal() {
+                return Poll::Ready(Err(Ended::Failed(failure::of_refusal(refusal))));
             }
             if self.state.parked().is_some() {
                 // The panic of a future: libssl has to get on, to where it tells the peer.
@@ -87,7 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Stop::Failed(error) => return Poll::Ready(Err(Ended::Failed(error))),
                 Stop::Panicked => return Poll::Ready(Err(Ended::Failed(self.resume_panic()))),
                 // libssl has answered by itself, and would go on.
-                Stop::WantRead | Stop::WantWrite if self.state.is_over_limit() => {}
+                Stop::WantRead | Stop::WantWrite if self.state.refusal().is_some() => {}
                 Stop::WantRead if self.release_identity() => {}
                 Stop::WantRead | Stop::WantWrite => {
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.

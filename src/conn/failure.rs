@@ -1,6 +1,6 @@
 //! From the way a call ended to the error that the application sees.
 
-use super::state::State;
+use super::state::{Refusal, State};
 use super::transport::TransportEnd;
 use crate::config::side::Role;
 use crate::sys::hook::Direction;
@@ -19,17 +19,23 @@ pub(crate) fn of_protocol(error: Error, state: &State) -> Error {
         Some((crate::sys::queue::LIB_SSL, CERTIFICATE_VERIFY_FAILED)) => {
             state.verdict().error().unwrap_or(error)
         }
-        Some(_) if state.is_over_limit() => over_limit(),
-        _ => error,
+        Some(_) => state.refusal().map_or(error, of_refusal),
+        None => error,
     };
     with_alert(error, state)
 }
 
-/// A peer that renegotiates too often; it was told so.
-pub(crate) fn over_limit() -> Error {
-    Error::new(ErrorKind::Protocol, "the peer renegotiates more often than its policy allows")
-        .with_code("ERR_TLS_SESSION_ATTACK")
-        .with_alert(Alert::NO_RENEGOTIATION)
+/// A peer that renegotiates though it must not; it was told so.
+pub(crate) fn of_refusal(refusal: Refusal) -> Error {
+    let (text, code) = match refusal {
+        Refusal::OverLimit => {
+            ("the peer renegotiates more often than its policy allows", "ERR_TLS_SESSION_ATTACK")
+        }
+        Refusal::Disabled => {
+            ("the peer renegotiates, which is disabled on this connection", "ERR_TLS_RENEGOTIATION_DISABLED")
+        }
+    };
+    Error::new(ErrorKind::Protocol, text).with_code(code).with_alert(Alert::NO_RENEGOTIATION)
 }
 
 fn with_alert(error: Error, state: &State) -> Error {

@@ -2,9 +2,12 @@
 
 pub(crate) mod buffer;
 pub(crate) mod connection;
+pub(crate) mod control;
 pub(crate) mod drive;
 pub(crate) mod failure;
 pub(crate) mod holdback;
+pub(crate) mod rehandshake;
+pub(crate) mod request;
 pub(crate) mod state;
 pub(crate) mod transport;
 pub(crate) mod wakers;

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use openssl::ssl::{SslRef, SslVerifyMode, SslVersion};
 use openssl::x509::{X509Ref, X509StoreContextRef, X509VerifyResult};
 
+use super::control::Control;
 use super::drive::{Answer, Pending};
 use crate::config::context::Context;
 use crate::config::settings::{AlpnMismatch, UnknownName};
@@ -41,7 +43,21 @@ pub(crate) struct State {
     role: Role,
     /// The host that a client means: for the identity check.
     host: Option<String>,
+    control: Control,
+    /// This side has asked for the next handshake.
+    own_handshake: AtomicBool,
+    /// A handshake has ended after the first one, and its outcome has not been looked at.
+    rehandshake: AtomicBool,
+    renegotiation_disabled: AtomicBool,
     inner: Mutex<Inner>,
+}
+
+/// Why a handshake that the peer began was refused, and the connection with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    OverLimit,
+    /// The application has disabled renegotiation.
+    Disabled,
 }
 
 struct Inner {
@@ -59,7 +75,13 @@ struct Inner {
     /// A fatal alert that passed, and which way.
     fatal_alert: Option<(Direction, Alert)>,
     renegotiations: RenegotiationCount,
-    over_limit: bool,
+    refusal: Option<Refusal>,
+    /// What a client has to prove, where a renegotiation has changed it.
+    client_auth: Option<ClientAuth>,
+    /// What becomes of a server that cannot be verified, where a renegotiation has changed it.
+    server_verification: Option<ServerVerification>,
+    /// How many handshakes have followed the first one.
+    rehandshakes: u64,
     psk: Psk,
     /// What a hook of the application answered instead of what it was asked for.
     hook_error: Option<Error>,
@@ -82,6 +104,10 @@ impl State {
             parked: Parked::default(),
             role,
             host,
+            control: Control::default(),
+            own_handshake: AtomicBool::new(false),
+            rehandshake: AtomicBool::new(false),
+            renegotiation_disabled: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 context,
                 established: false,
@@ -93,7 +119,10 @@ impl State {
                 verdict: Verdict::default(),
                 fatal_alert: None,
                 renegotiations: RenegotiationCount::new(Instant::now()),
-                over_limit: false,
+                refusal: None,
+                client_auth: None,
+                server_verification: None,
+                rehandshakes: 0,
                 psk: Psk::default(),
                 hook_error: None,
             }),
@@ -120,6 +149,7 @@ impl State {
             server_name: inner.server_name.clone(),
             verdict: inner.verdict.clone(),
             psk_identity: inner.psk.identity.clone(),
+            renegotiations: inner.rehandshakes,
         }
     }
 
@@ -131,9 +161,46 @@ impl State {
         self.inner().fatal_alert
     }
 
-    /// Whether the peer has renegotiated more often than its policy allows.
-    pub(crate) fn is_over_limit(&self) -> bool {
-        self.inner().over_limit
+    /// Why a handshake of the peer was refused.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.inner().refusal
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// From now on a handshake that the peer begins ends the connection.
+    pub(crate) fn disable_renegotiation(&self) {
+        self.renegotiation_disabled.store(true, Ordering::Release);
+    }
+
+    pub(super) fn set_own_handshake(&self, own: bool) {
+        self.own_handshake.store(own, Ordering::Release);
+    }
+
+    /// Whether a handshake has ended since this was asked last.
+    pub(super) fn take_rehandshake(&self) -> bool {
+        self.rehandshake.load(Ordering::Acquire) && self.rehandshake.swap(false, Ordering::AcqRel)
+    }
+
+    /// What a client has to prove.
+    pub(super) fn client_auth(&self) -> ClientAuth {
+        let inner = self.inner();
+        inner.client_auth.unwrap_or(inner.context.client_auth)
+    }
+
+    pub(super) fn set_client_auth(&self, auth: ClientAuth) {
+        self.inner().client_auth = Some(auth);
+    }
+
+    pub(super) fn set_server_verification(&self, verification: ServerVerification) {
+        self.inner().server_verification = Some(verification);
+    }
+
+    /// The peer is about to be judged anew.
+    pub(super) fn forget_verdict(&self) {
+        self.inner().verdict = Verdict::default();
     }
 
     pub(crate) fn set_established(&self) {
@@ -212,7 +279,7 @@ impl State {
             Role::Server if self.context().adopted.is_some() => {
                 ssl.verify_mode().contains(SslVerifyMode::PEER)
             }
-            Role::Server => self.context().client_auth != ClientAuth::None,
+            Role::Server => self.client_auth() != ClientAuth::None,
         };
         if !asked || self.inner().verdict.chain.is_some() {
             return;
@@ -251,8 +318,11 @@ impl State {
     pub(crate) fn refuses_peer(&self) -> bool {
         let inner = self.inner();
         let strict = match self.role {
-            Role::Client => inner.context.server_verification == ServerVerification::Require,
-            Role::Server => match inner.context.client_auth {
+            Role::Client => {
+                let verification = inner.server_verification.unwrap_or(inner.context.server_verification);
+                verification == ServerVerification::Require
+            }
+            Role::Server => match inner.client_auth.unwrap_or(inner.context.client_auth) {
                 ClientAuth::Require => true,
                 ClientAuth::Optional => !inner.verdict.missing,
                 ClientAuth::None | ClientAuth::Request => false,
@@ -373,15 +443,29 @@ impl State {
         HelloAnswer::Pause
     }
 
-    /// The ClientHello of a renegotiation: only its count matters, the configuration stays.
-    fn renegotiated(&self) -> HelloAnswer {
+    /// The peer wants another handshake, which this side may have asked for: that does not count.
+    fn admits_another(&self) -> bool {
+        if self.own_handshake.load(Ordering::Acquire) {
+            return true;
+        }
         let mut inner = self.inner();
         let policy = inner.context.renegotiation;
-        if inner.renegotiations.admit(policy, Instant::now()) {
-            return HelloAnswer::Continue;
+        if self.renegotiation_disabled.load(Ordering::Acquire) {
+            inner.refusal = Some(Refusal::Disabled);
+        } else if !inner.renegotiations.admit(policy, Instant::now()) {
+            inner.refusal = Some(Refusal::OverLimit);
         }
-        inner.over_limit = true;
-        HelloAnswer::Refuse(Alert::NO_RENEGOTIATION)
+        inner.refusal.is_none()
+    }
+
+    /// The ClientHello of a renegotiation: only its count matters, the configuration stays.
+    fn renegotiated(&self) -> HelloAnswer {
+        if !self.admits_another() {
+            return HelloAnswer::Refuse(Alert::NO_RENEGOTIATION);
+        }
+        // A client that has shown a certificate before may show none now.
+        self.forget_verdict();
+        HelloAnswer::Continue
     }
 }
 
@@ -494,7 +578,16 @@ impl Hooks for State {
     }
 
     fn admit_handshake(&self) -> bool {
-        !self.inner().established || matches!(self.renegotiated(), HelloAnswer::Continue)
+        let counted_elsewhere = self.role == Role::Server && self.context().adopted.is_none();
+        counted_elsewhere || !self.inner().established || self.admits_another()
+    }
+
+    fn handshake_done(&self) {
+        let mut inner = self.inner();
+        if inner.established {
+            inner.rehandshakes += 1;
+            self.rehandshake.store(true, Ordering::Release);
+        }
     }
 
     fn alert(&self, direction: Direction, fatal: bool, alert: Alert) {

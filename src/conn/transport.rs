@@ -115,6 +115,11 @@ impl<S> Transport<S> {
         self.wakers.enter(role, cx);
     }
 
+    /// Wakes the other task of a split stream.
+    pub(crate) fn wake(&self, role: Role) {
+        self.wakers.wake(role);
+    }
+
     pub(crate) fn set_corked(&mut self, corked: bool) {
         self.corked = corked;
     }

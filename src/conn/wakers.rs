@@ -47,6 +47,14 @@ impl Wakers {
         seat.waits = [false; 2];
     }
 
+    /// Wakes the task that polled last in this role, and is not the one that polls now.
+    pub(crate) fn wake(&self, role: Role) {
+        let (seat, own) = (&self.seats[role as usize], &self.seats[self.role as usize]);
+        if role != self.role && !seat.waker.will_wake(&own.waker) {
+            seat.waker.wake_by_ref();
+        }
+    }
+
     /// Polls the inner stream in the direction `flow` with the right waker.
     pub(crate) fn poll<T>(
         &mut self,

@@ -12,7 +12,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connector::ConnectOptions;
 use crate::config::context::{ClientConfig, ServerConfig};
 use crate::conn::connection::{Connection, Target};
+use crate::conn::request::{KeyUpdate, RenegotiateOptions, Request};
 use crate::materials::negotiated::Negotiated;
+use crate::materials::verify::ClientAuth;
 use crate::values::error::Error;
 
 /// A TLS connection over a blocking stream, such as a [`std::net::TcpStream`].
@@ -74,6 +76,35 @@ impl<S: Read + Write + Unpin> BlockingStream<S> {
     /// The error of the stream below.
     pub fn shutdown(&mut self) -> io::Result<()> {
         self.block_on(|connection, cx| connection.poll_shutdown(cx))
+    }
+
+    /// As [`TlsStream::renegotiate`](crate::TlsStream::renegotiate), blocking.
+    ///
+    /// # Errors
+    /// As there, within an `io::Error`.
+    pub fn renegotiate(&mut self, options: RenegotiateOptions) -> io::Result<()> {
+        self.ask(Request::Renegotiate(options))
+    }
+
+    /// As [`TlsStream::authenticate_client`](crate::TlsStream::authenticate_client), blocking.
+    ///
+    /// # Errors
+    /// As there, within an `io::Error`.
+    pub fn authenticate_client(&mut self, auth: ClientAuth) -> io::Result<()> {
+        self.ask(Request::Authenticate(auth))
+    }
+
+    /// As [`TlsStream::update_keys`](crate::TlsStream::update_keys), blocking.
+    ///
+    /// # Errors
+    /// As there, within an `io::Error`.
+    pub fn update_keys(&mut self, update: KeyUpdate) -> io::Result<()> {
+        self.ask(Request::UpdateKeys(update))
+    }
+
+    fn ask(&mut self, request: Request) -> io::Result<()> {
+        self.connection.ask(request).map_err(io::Error::from)?;
+        self.block_on(|connection, cx| connection.poll_asked(cx))
     }
 
     fn block_on<T>(

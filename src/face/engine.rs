@@ -12,8 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::connector::ConnectOptions;
 use crate::config::context::{ClientConfig, ServerConfig};
 use crate::conn::connection::{Connection, Target};
+use crate::conn::request::{KeyUpdate, RenegotiateOptions, Request};
 use crate::materials::negotiated::Negotiated;
-use crate::values::error::Error;
+use crate::materials::verify::ClientAuth;
+use crate::values::error::{Error, ErrorKind};
 
 /// A TLS connection that does no I/O: for other runtimes, for tests, and for whoever moves the bytes himself.
 ///
@@ -196,6 +198,50 @@ impl TlsEngine {
     /// As [`TlsStream`](crate::TlsStream)'s shutdown.
     pub fn close(&mut self) -> Result<(), Error> {
         match self.connection.poll_shutdown(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Begins a new handshake; it goes on in the reads, and [`is_asking`](TlsEngine::is_asking) tells when it is over. As
+    /// [`TlsStream::renegotiate`](crate::TlsStream::renegotiate).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn renegotiate(&mut self, options: RenegotiateOptions) -> Result<(), Error> {
+        self.ask(Request::Renegotiate(options))
+    }
+
+    /// Asks the client for a certificate; as [`renegotiate`](TlsEngine::renegotiate) and
+    /// [`TlsStream::authenticate_client`](crate::TlsStream::authenticate_client).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn authenticate_client(&mut self, auth: ClientAuth) -> Result<(), Error> {
+        self.ask(Request::Authenticate(auth))
+    }
+
+    /// Changes the keys of TLS 1.3: the message is in the output. As
+    /// [`TlsStream::update_keys`](crate::TlsStream::update_keys).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_keys(&mut self, update: KeyUpdate) -> Result<(), Error> {
+        self.ask(Request::UpdateKeys(update))
+    }
+
+    /// Whether a handshake that was asked for is not over.
+    pub fn is_asking(&self) -> bool {
+        self.connection.is_asking()
+    }
+
+    fn ask(&mut self, request: Request) -> Result<(), Error> {
+        if !self.established {
+            return Err(Error::new(ErrorKind::State, "the first handshake is not complete"));
+        }
+        self.connection.ask(request)?;
+        // What can be said at once goes to the output.
+        match self.connection.poll_asked(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(outcome) => outcome,
             Poll::Pending => Ok(()),
         }

@@ -4,6 +4,7 @@ pub(crate) mod acceptor;
 mod adopt;
 pub(crate) mod blocking;
 pub(crate) mod connector;
+pub(crate) mod control;
 pub(crate) mod engine;
 mod openssl_stream;
 pub(crate) mod server;

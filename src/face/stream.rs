@@ -1,15 +1,20 @@
 //! A TLS stream over any asynchronous stream.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use openssl::ssl::SslRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::control::TlsControl;
 use crate::conn::connection::Connection;
+use crate::conn::request::{KeyUpdate, RenegotiateOptions, Request};
 use crate::materials::negotiated::Negotiated;
+use crate::materials::verify::ClientAuth;
 use crate::sys::ssl as sys;
 use crate::values::error::Error;
 
@@ -80,6 +85,18 @@ impl<S> TlsStream<S> {
         Err(Error::config("max_send_fragment", text).with_code("ERR_OUT_OF_RANGE"))
     }
 
+    /// Has the connection end with `ERR_TLS_RENEGOTIATION_DISABLED` when the peer begins another handshake, whatever its
+    /// policy says: Node's `disableRenegotiation()`.
+    #[doc(alias = "disableRenegotiation")]
+    pub fn disable_renegotiation(&self) {
+        self.connection.state().disable_renegotiation();
+    }
+
+    /// A handle that asks for handshakes while other tasks read and write.
+    pub fn control(&self) -> TlsControl {
+        TlsControl::new(Arc::clone(self.connection.state()))
+    }
+
     /// libssl's own object, to read from.
     pub fn as_openssl(&self) -> &SslRef {
         self.connection.ssl()
@@ -88,6 +105,65 @@ impl<S> TlsStream<S> {
     /// Whether the peer has sent its close_notify.
     pub fn is_closed_by_peer(&self) -> bool {
         self.connection.is_closed_by_peer()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream<S> {
+    /// Begins a new handshake and waits until it is over: Node's `renegotiate()`.
+    ///
+    /// TLS 1.2 and older. Data of the peer that comes in between is kept for the next reads, up to 256 KiB. The
+    /// [policy](crate::ConfigBuilder::renegotiation) is about the peer's renegotiations: this side's own are neither
+    /// counted nor refused. A dropped future leaves the handshake to the reads and writes that follow.
+    ///
+    /// On a stream that is split, use [`control`](Self::control).
+    ///
+    /// # Errors
+    /// [`ErrorKind::State`](crate::ErrorKind::State) under TLS 1.3, with the code `ERR_SSL_WRONG_SSL_VERSION`, when an
+    /// earlier request is not over, and when the peer sends data without end; the connection is as it was.
+    /// [`ErrorKind::Protocol`](crate::ErrorKind::Protocol) when the peer refuses, with the code
+    /// `ERR_SSL_NO_RENEGOTIATION`, and whatever ends a handshake: that ends the connection.
+    ///
+    /// # OpenSSL
+    /// `SSL_renegotiate`, `SSL_renegotiate_abbreviated`; RFC 5246 section 7.4.1.1, RFC 5746.
+    pub async fn renegotiate(&mut self, options: RenegotiateOptions) -> Result<(), Error> {
+        self.ask(Request::Renegotiate(options)).await
+    }
+
+    /// Asks the client for a certificate, on a server under TLS 1.3, and waits for the outcome: what renegotiation
+    /// was used for before.
+    ///
+    /// The client must have offered it: [`post_handshake_auth`](crate::ConfigBuilder::post_handshake_auth). Data that
+    /// comes in between is kept for the next reads, up to 256 KiB. [`Negotiated::authorized`](crate::Negotiated::authorized)
+    /// and its companions then tell of the new certificate.
+    ///
+    /// # Errors
+    /// [`ErrorKind::State`](crate::ErrorKind::State) under TLS 1.2 and on a client, with libssl's code, when the client
+    /// has not offered it (`ERR_SSL_EXTENSION_NOT_RECEIVED`), and as [`renegotiate`](Self::renegotiate).
+    /// [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) when a certificate is required and none, or a bad
+    /// one, is shown: that ends the connection.
+    ///
+    /// # OpenSSL
+    /// `SSL_verify_client_post_handshake`; RFC 8446 section 4.6.2.
+    #[doc(alias = "SSL_verify_client_post_handshake")]
+    pub async fn authenticate_client(&mut self, auth: ClientAuth) -> Result<(), Error> {
+        self.ask(Request::Authenticate(auth)).await
+    }
+
+    /// Changes the keys of TLS 1.3; ready when the message is with the socket.
+    ///
+    /// # Errors
+    /// [`ErrorKind::State`](crate::ErrorKind::State) under TLS 1.2, with the code `ERR_SSL_WRONG_SSL_VERSION`.
+    ///
+    /// # OpenSSL
+    /// `SSL_key_update`; RFC 8446 section 4.6.3.
+    #[doc(alias = "SSL_key_update")]
+    pub async fn update_keys(&mut self, update: KeyUpdate) -> Result<(), Error> {
+        self.ask(Request::UpdateKeys(update)).await
+    }
+
+    async fn ask(&mut self, request: Request) -> Result<(), Error> {
+        self.connection.ask(request)?;
+        poll_fn(|cx| self.connection.poll_asked(cx)).await
     }
 }
 

@@ -41,6 +41,8 @@ pub(crate) struct Facts {
     pub(crate) verdict: Verdict,
     /// The identity of the key of TLS 1.3.
     pub(crate) psk_identity: Option<Arc<[u8]>>,
+    /// How many handshakes have followed the first one.
+    pub(crate) renegotiations: u64,
 }
 
 /// A cipher suite: Node's `getCipher()`.
@@ -311,9 +313,7 @@ impl<'a> Negotiated<'a> {
     /// `SSL_get_peer_finished`.
     #[doc(alias = "getPeerFinished")]
     pub fn peer_finished(&self) -> Vec<u8> {
-        let mut buf = [0; 64];
-        let len = self.ssl.peer_finished(&mut buf).min(buf.len());
-        buf[..len].to_vec()
+        sys::peer_finished(self.ssl)
     }
 
     /// Derives `length` bytes of keying material for `label` (RFC 5705, RFC 8446 section 7.5).
@@ -366,6 +366,11 @@ impl<'a> Negotiated<'a> {
     #[doc(alias = "isSessionReused")]
     pub fn session_reused(&self) -> bool {
         self.ssl.session_reused()
+    }
+
+    /// How many handshakes have followed the first one, whoever asked for them (TLS 1.2 and older).
+    pub fn renegotiations(&self) -> u64 {
+        self.facts.renegotiations
     }
 
     /// Whether the peer supports secure renegotiation (RFC 5746). TLS 1.3 has no renegotiation: false.

@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitflags::bitflags;
+use openssl::ssl::SslVerifyMode;
 use openssl::x509::verify::X509VerifyFlags;
 
 use crate::values::error::{Error, ErrorKind};
@@ -37,6 +38,17 @@ pub enum ClientAuth {
     Optional,
     /// One is asked for; a missing or bad one fails the handshake. Node's `requestCert: true`.
     Require,
+}
+
+impl ClientAuth {
+    /// libssl's mode: it refuses a missing certificate where one is required, and our own hooks decide on a bad one.
+    pub(crate) fn mode(self) -> SslVerifyMode {
+        match self {
+            ClientAuth::None => SslVerifyMode::NONE,
+            ClientAuth::Request | ClientAuth::Optional => SslVerifyMode::PEER,
+            ClientAuth::Require => SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT,
+        }
+    }
 }
 
 /// How much of a chain is looked up in the revocation lists, once there are any.

@@ -19,12 +19,12 @@ use std::sync::OnceLock;
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
-use openssl::ssl::{Ssl, SslContext, SslContextRef, SslOptions, SslRef, SslVersion};
+use openssl::ssl::{Ssl, SslContext, SslContextRef, SslOptions, SslRef};
 use openssl::x509::verify::X509CheckFlags;
 use openssl_sys as ffi;
 
-use super::hook::{self, with};
-use super::{compat, decl, renegotiation, ssl as sys};
+use super::hook;
+use super::{compat, decl};
 use crate::values::error::Error;
 
 /// An `SSL_CTX` that the application has made, with its own callbacks, to be served by
@@ -183,15 +183,6 @@ unsafe extern "C" fn info(ssl: *const ffi::SSL, place: c_int, value: c_int) {
     // SAFETY: libssl calls this with a live SSL. The callbacks have libssl's type, and are called as libssl would.
     unsafe {
         hook::info(ssl, place, value);
-        if place & decl::SSL_CB_HANDSHAKE_START != 0 {
-            with(ssl.cast_mut(), (), (), |ssl, hooks| {
-                if is_started_by_peer(ssl) && !hooks.admit_handshake() {
-                    // libssl looks at its options when it has read the message that this handshake starts with: it then
-                    // answers no_renegotiation, and does nothing else.
-                    compat::set_options(ssl, SslOptions::NO_RENEGOTIATION);
-                }
-            });
-        }
         if let Some(next) = next_info(ssl) {
             next(ssl, place, value);
         }
@@ -210,15 +201,6 @@ unsafe fn next_info(ssl: *const ffi::SSL) -> Option<decl::InfoCallback> {
             chained().ok().and_then(|index| SslRef::from_ptr(ssl.cast_mut()).ex_data(index).copied());
         before.or_else(|| decl::SSL_CTX_get_info_callback(ffi::SSL_get_SSL_CTX(ssl)))
     }
-}
-
-/// Whether a handshake that begins now, on an established connection, is one that the peer wants and libssl would take up.
-fn is_started_by_peer(ssl: &SslRef) -> bool {
-    let options = compat::options(ssl);
-    ssl.version2() != Some(SslVersion::TLS1_3)
-        && !renegotiation::renegotiate_pending(ssl)
-        && !options.contains(SslOptions::NO_RENEGOTIATION)
-        && (sys::secure_renegotiation(ssl) || options.contains(SslOptions::ALLOW_UNSAFE_LEGACY_RENEGOTIATION))
 }
 
 #[cfg(test)]

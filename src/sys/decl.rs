@@ -24,6 +24,7 @@ pub const SSL_ERROR_WANT_CLIENT_HELLO_CB: c_int = 11;
 pub const SSL_ERROR_WANT_RETRY_VERIFY: c_int = 12;
 pub const SSL_CB_READ: c_int = 0x04;
 pub const SSL_CB_HANDSHAKE_START: c_int = 0x10;
+pub const SSL_CB_HANDSHAKE_DONE: c_int = 0x20;
 pub const SSL_CB_ALERT: c_int = 0x4000;
 
 // --- ssl ---

@@ -16,7 +16,7 @@ use openssl_sys as ffi;
 
 use super::decl;
 use super::guard::{Parked, guard};
-use super::{npn, psk};
+use super::{npn, psk, renegotiation};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::psk::{PreSharedKey, PskIdentity};
@@ -95,8 +95,11 @@ pub(crate) trait Hooks: Send + Sync {
     /// Whether a server has nothing but pre-shared keys to prove itself with.
     fn is_psk_only(&self) -> bool;
 
-    /// On a context that the application has made, the peer begins a handshake. False is one too many: it is refused.
+    /// Where no ClientHello callback is ours, the peer begins a handshake. False is one too many: it is refused.
     fn admit_handshake(&self) -> bool;
+
+    /// A handshake with fresh keys is over: the first one, or a renegotiation.
+    fn handshake_done(&self);
 
     /// An alert was sent or received.
     fn alert(&self, direction: Direction, fatal: bool, alert: Alert);
@@ -332,6 +335,20 @@ unsafe extern "C" fn verify_step(ok: c_int, chain: *mut ffi::X509_STORE_CTX) -> 
 }
 
 pub(super) unsafe extern "C" fn info(ssl: *const ffi::SSL, place: c_int, value: c_int) {
+    if place & decl::SSL_CB_HANDSHAKE_DONE != 0 {
+        // SAFETY: as below.
+        unsafe {
+            with(ssl.cast_mut(), (), (), |ssl, hooks| {
+                if renegotiation::is_done(ssl) {
+                    hooks.handshake_done();
+                }
+            });
+        }
+    }
+    if place & decl::SSL_CB_HANDSHAKE_START != 0 {
+        // SAFETY: as below.
+        unsafe { with(ssl.cast_mut(), (), (), renegotiation::admit) };
+    }
     if place & decl::SSL_CB_ALERT == 0 {
         return;
     }

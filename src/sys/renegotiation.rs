@@ -4,9 +4,11 @@ use std::ffi::c_int;
 
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::SslRef;
+use openssl::ssl::{SslOptions, SslRef, SslVersion};
 
-use super::decl;
+use super::hook::Hooks;
+use super::ssl::secure_renegotiation;
+use super::{compat, decl};
 
 /// Asks for a new handshake, which the next I/O begins: `SSL_renegotiate`, or `SSL_renegotiate_abbreviated`, which
 /// tries to resume the session.
@@ -49,6 +51,30 @@ pub(crate) fn set_post_handshake_auth(ssl: &mut SslRef, on: bool) {
 pub(crate) fn in_init(ssl: &SslRef) -> bool {
     // SAFETY: the SSL is alive.
     unsafe { decl::SSL_in_init(ssl.as_ptr()) == 1 }
+}
+
+/// A handshake begins: one that the peer wants, and that is one too many, is refused.
+///
+/// libssl looks at its options when it has read the message that the handshake starts with: it then answers
+/// no_renegotiation, and does nothing else.
+pub(super) fn admit(ssl: &mut SslRef, hooks: &dyn Hooks) {
+    if takes_up(ssl) && !renegotiate_pending(ssl) && !hooks.admit_handshake() {
+        compat::set_options(ssl, SslOptions::NO_RENEGOTIATION);
+    }
+}
+
+/// Whether the handshake whose end libssl tells of now has made new keys. It also tells of one that it refused, and
+/// of the request to begin one.
+pub(super) fn is_done(ssl: &SslRef) -> bool {
+    takes_up(ssl) && !renegotiate_pending(ssl)
+}
+
+/// Whether libssl would renegotiate at all.
+fn takes_up(ssl: &SslRef) -> bool {
+    let options = compat::options(ssl);
+    ssl.version2() != Some(SslVersion::TLS1_3)
+        && !options.contains(SslOptions::NO_RENEGOTIATION)
+        && (secure_renegotiation(ssl) || options.contains(SslOptions::ALLOW_UNSAFE_LEGACY_RENEGOTIATION))
 }
 
 fn done(answer: c_int) -> Result<(), ErrorStack> {

@@ -52,6 +52,14 @@ pub(crate) fn hello_extension_types(ssl: &SslRef) -> Vec<u16> {
     }
 }
 
+/// What the peer's last Finished message has in it; empty before there is one.
+pub(crate) fn peer_finished(ssl: &SslRef) -> Vec<u8> {
+    // 64 bytes hold the longest digest.
+    let mut digest = [0; 64];
+    let len = ssl.peer_finished(&mut digest).min(digest.len());
+    digest[..len].to_vec()
+}
+
 /// The version in the ClientHello that is being processed; 0x0303 for TLS 1.3, too.
 pub(crate) fn hello_version(ssl: &SslRef) -> u16 {
     // SAFETY: the SSL is alive; outside of the callback the function answers 0.

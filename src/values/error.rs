@@ -111,6 +111,22 @@ impl Error {
         Error::new(ErrorKind::Hook, source.to_string()).with_source(source)
     }
 
+    /// The same error for somebody else who is to be told, without what cannot be shared.
+    pub(crate) fn without_source(&self) -> Error {
+        let inner = &*self.0;
+        Error(Box::new(Inner {
+            kind: inner.kind,
+            message: inner.message.clone(),
+            code: inner.code.clone(),
+            option: inner.option,
+            span: inner.span.clone(),
+            file: inner.file.clone(),
+            alert: inner.alert,
+            reason: inner.reason.clone(),
+            source: None,
+        }))
+    }
+
     pub(crate) fn io(error: io::Error) -> Error {
         match error.downcast::<Error>() {
             Ok(own) => own,

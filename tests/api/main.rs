@@ -31,6 +31,7 @@ mod program_keys;
 #[cfg(feature = "cli")]
 mod program_options;
 mod psk;
+mod renegotiation;
 mod resolver;
 mod resumption;
 mod send_sync;
