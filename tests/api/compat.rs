@@ -155,6 +155,8 @@ fn what_node_passes_over_in_silence_is_a_warning() {
     );
     assert_eq!(options(json!({ "dhparam": "$file:dh/dh1024.pem" })).warnings().len(), 1);
     assert!(SecureContextOptions::new().dhparam("ffdhe3072").warnings().is_empty());
+    let client = SecureContextOptions::new().client(&ProcessDefaults::new()).unwrap().build().unwrap();
+    assert_eq!(client.warnings().collect::<Vec<_>>(), [""; 0], "Node's own list is no fault of the user's");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::process_defaults::ProcessDefaults;
+use super::process_defaults::{DEFAULT_CIPHERS, ProcessDefaults};
 use crate::config::builder::ConfigBuilder;
 use crate::config::context::Config;
 use crate::config::settings::{CipherPreference, DhChoice};
@@ -140,7 +140,7 @@ impl Draft {
         let mut builder = builder
             .versions(self.versions)
             .secure_options(self.secure_options)
-            .cipher_list(&self.ciphers)
+            .cipher_list(without_no_suites(&self.ciphers))
             .verify_flags(self.verify_flags)
             .renegotiation(self.renegotiation);
         if let Some(trust) = &self.trust {
@@ -171,6 +171,15 @@ impl Draft {
             builder = builder.message_trace(to_standard_error);
         }
         builder
+    }
+}
+
+/// Node's own list without the two words in it that are no suite of any libssl: nobody shall be warned about them.
+fn without_no_suites(list: &str) -> String {
+    const NO_SUITES: [&str; 2] = ["DHE-RSA-AES256-SHA384", "ECDHE-RSA-AES256-SHA256"];
+    match list == DEFAULT_CIPHERS {
+        true => list.split(':').filter(|word| !NO_SUITES.contains(word)).collect::<Vec<_>>().join(":"),
+        false => list.to_owned(),
     }
 }
 
