@@ -22,9 +22,7 @@ use super::side::Role;
 use crate::materials::key_uri::open_engine;
 use crate::materials::server_identity::check_server_identity;
 use crate::materials::trust::TrustStore;
-use crate::materials::verify::{
-    ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970,
-};
+use crate::materials::verify::{ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
 use crate::sys::hook::Slot;
 use crate::sys::queue::stack_error;
 use crate::sys::{compat, context as sys, extra, psk};
@@ -67,7 +65,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         Role::Client => SslMethod::tls_client(),
         Role::Server => SslMethod::tls_server(),
     };
-    let mut ctx = SslContextBuilder::new(method)
+    let mut ctx = sys::new(method, settings.dh.is_some())
         .map_err(|e| stack_error(ErrorKind::Unsupported, &e).context("libssl makes no SSL_CTX"))?;
     ctx.set_mode(
         SslMode::ACCEPT_MOVING_WRITE_BUFFER | SslMode::ENABLE_PARTIAL_WRITE | SslMode::RELEASE_BUFFERS,

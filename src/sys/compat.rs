@@ -316,3 +316,47 @@ pub(crate) fn negotiated_group(ssl: &SslRef) -> Option<Option<String>> {
 pub(crate) fn negotiated_group(_: &SslRef) -> Option<Option<String>> {
     None
 }
+
+/// Whether libssl has a peer's Diffie-Hellman key checked in full where a quick check is enough: see `dh_provider`.
+pub(crate) const CHECKS_SAFE_PRIMES_IN_FULL: bool = cfg!(ossl300);
+
+/// Providers, and contexts that ask for properties.
+#[allow(non_snake_case)]
+pub(super) mod provider {
+    use openssl_sys::{SSL_CTX, SSL_METHOD};
+    use std::ffi::{c_char, c_int, c_void};
+    #[allow(unused_imports, reason = "nothing is null where there are providers")]
+    use std::ptr::{null, null_mut};
+
+    use crate::sys::dh_provider::{Algorithm, Dispatch};
+
+    type Init =
+        unsafe extern "C" fn(*const c_void, *const Dispatch, *mut *const Dispatch, *mut *mut c_void) -> c_int;
+
+    optional! { ossl300:
+        fn OSSL_PROVIDER_add_builtin(context: *mut c_void, name: *const c_char, init: Option<Init>) -> c_int, absent 0;
+        fn OSSL_PROVIDER_available(context: *mut c_void, name: *const c_char) -> c_int, absent 0;
+        fn OSSL_PROVIDER_try_load(context: *mut c_void, name: *const c_char, retain_fallbacks: c_int) -> *mut c_void,
+            absent null_mut();
+        fn OSSL_PROVIDER_get0_provider_ctx(provider: *const c_void) -> *mut c_void, absent null_mut();
+        fn OSSL_PROVIDER_query_operation(
+            provider: *const c_void,
+            operation: c_int,
+            no_cache: *mut c_int,
+        ) -> *const Algorithm, absent null();
+        fn SSL_CTX_new_ex(
+            context: *mut c_void,
+            properties: *const c_char,
+            method: *const SSL_METHOD,
+        ) -> *mut SSL_CTX, absent null_mut();
+    }
+
+    #[cfg(test)]
+    optional! { ossl300:
+        fn EVP_PKEY_CTX_new_from_pkey(
+            context: *mut c_void,
+            key: *mut openssl_sys::EVP_PKEY,
+            properties: *const c_char,
+        ) -> *mut openssl_sys::EVP_PKEY_CTX, absent null_mut();
+    }
+}

@@ -6,12 +6,28 @@ use std::ptr;
 use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKeyRef, Private};
-use openssl::ssl::{SslCipher, SslCipherRef, SslContextBuilder};
+use openssl::ssl::{SslCipher, SslCipherRef, SslContextBuilder, SslMethod};
 use openssl::stack::{Stack, StackRef};
 use openssl::x509::{X509, X509Ref};
 use openssl_sys as ffi;
 
-use super::decl;
+use super::{compat, decl, dh_provider};
+
+/// A context: `SSL_CTX_new`. Where `quick_dh`, one whose Diffie-Hellman takes no more time than it must, if there is such.
+pub(crate) fn new(method: SslMethod, quick_dh: bool) -> Result<SslContextBuilder, ErrorStack> {
+    if !(quick_dh && dh_provider::is_there()) {
+        return SslContextBuilder::new(method);
+    }
+    // SAFETY: the method is static and the text ends with NUL; the result is a new context or null.
+    let context = unsafe {
+        compat::provider::SSL_CTX_new_ex(ptr::null_mut(), dh_provider::PROPERTIES.as_ptr(), method.as_ptr())
+    };
+    if context.is_null() {
+        return Err(ErrorStack::get());
+    }
+    // SAFETY: not null, and nobody else owns it.
+    Ok(unsafe { SslContextBuilder::from_ptr(context) })
+}
 
 /// Adds a certificate with its key and its chain: `SSL_CTX_use_cert_and_key`. One of the same key type is replaced.
 pub(crate) fn use_certificate(

@@ -11,6 +11,7 @@ pub(crate) mod compat;
 pub(crate) mod context;
 pub(crate) mod decl;
 pub(crate) mod dh;
+mod dh_provider;
 pub(crate) mod engine;
 pub(crate) mod extra;
 pub(crate) mod guard;
