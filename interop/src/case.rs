@@ -49,6 +49,8 @@ pub struct Traffic {
     pub from_server: Option<Arc<[u8]>>,
     /// Whether the server answers before it has everything, so that the client must read while it writes.
     pub is_echoed: bool,
+    /// Whether the server closes first, for a client that does so only after it.
+    pub server_closes: bool,
     /// Whether nothing is said in the first of two connections.
     pub first_is_silent: bool,
 }
@@ -78,10 +80,19 @@ impl Case {
 
     /// What a side does on the connection of this number (from 0), in order.
     pub fn steps(&self, side: Side, number: usize) -> &'static [Step] {
+        use Step::{Close, ReadEnd, Receive, Send};
+        let is_silent = number == 0 && self.traffic.first_is_silent;
+        let usual = self.exchange.steps(side);
         match side {
-            _ if number > 0 || !self.traffic.first_is_silent => self.exchange.steps(side),
-            Side::Client => &[Step::Close, Step::ReadEnd],
-            Side::Server => &[Step::ReadEnd, Step::Close],
+            Side::Client if is_silent => &[Close, ReadEnd],
+            Side::Server if is_silent => &[ReadEnd, Close],
+            Side::Client if self.traffic.server_closes && usual.contains(&Close) => {
+                &[Send, Receive, ReadEnd, Close]
+            }
+            Side::Server if self.traffic.server_closes && usual.contains(&Close) => {
+                &[Receive, Send, Close, ReadEnd]
+            }
+            _ => usual,
         }
     }
 

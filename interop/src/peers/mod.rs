@@ -1,5 +1,6 @@
 //! The implementations, one file each.
 
+pub mod curl;
 pub mod gnutls;
 mod gnutls_words;
 pub mod go;
@@ -16,8 +17,17 @@ use crate::peer::Peer;
 use crate::trouble::{Result, Trouble};
 
 /// Every implementation.
-pub fn all() -> [&'static dyn Peer; 7] {
-    [&patina::Patina, &openssl::Openssl, &node::Node, &gnutls::Gnutls, &python::Python, &go::Go, &java::Java]
+pub fn all() -> [&'static dyn Peer; 8] {
+    [
+        &patina::Patina,
+        &openssl::Openssl,
+        &node::Node,
+        &gnutls::Gnutls,
+        &python::Python,
+        &go::Go,
+        &java::Java,
+        &curl::Curl,
+    ]
 }
 
 /// The implementation of this name.

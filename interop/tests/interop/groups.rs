@@ -56,6 +56,7 @@ macro_rules! groups {
                 agree_with_go_clients = "go" > "patina",
                 agree_with_java_servers = "patina" > "java",
                 agree_with_java_clients = "java" > "patina",
+                agree_with_curl = "curl" > "patina",
             }
         })*
     };
