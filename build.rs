@@ -16,6 +16,14 @@ const VERSIONS: &[(&str, u64)] = &[
     ("ossl400", 0x4000_0000),
 ];
 
+/// What a build of libssl can leave out, of which `openssl-sys` does not tell: the name of the `cfg`, the first version that
+/// has it, and the macro that is defined where it was left out.
+const SWITCHES: &[(&str, u64, &str)] = &[
+    ("ossl_trace", FLOOR, "OPENSSL_NO_SSL_TRACE"),
+    ("ossl_ktls", 0x3000_0000, "OPENSSL_NO_KTLS"),
+    ("ossl_ech", 0x4000_0000, "OPENSSL_NO_ECH"),
+];
+
 /// The first version that the library supports.
 const FLOOR: u64 = 0x1010_1000;
 
@@ -41,19 +49,23 @@ fn main() {
             println!("cargo:rustc-cfg={name}");
         }
     }
-    println!("cargo:rustc-check-cfg=cfg(ossl_trace)");
-    if has_trace() {
-        println!("cargo:rustc-cfg=ossl_trace");
+    println!("cargo:rustc-env=PATINA_LIBSSL_HEADERS={version:x}");
+    let off = switched_off();
+    for (name, since, switch) in SWITCHES {
+        println!("cargo:rustc-check-cfg=cfg({name})");
+        if version >= *since && off.as_ref().is_some_and(|off| !off.iter().any(|one| one == switch)) {
+            println!("cargo:rustc-cfg={name}");
+        }
     }
     for conf in env::var("DEP_OPENSSL_CONF").unwrap_or_default().split(',').filter(|c| !c.is_empty()) {
         println!("cargo:rustc-cfg=osslconf=\"{conf}\"");
     }
 }
 
-/// Whether libssl was built with `SSL_trace`. `openssl-sys` does not tell, so the generated header is asked: it lies
-/// beside the others, or in a folder of the target's name (Debian). Not found means not built.
-fn has_trace() -> bool {
-    let Some(include) = env::var_os("DEP_OPENSSL_INCLUDE").map(PathBuf::from) else { return false };
+/// The `OPENSSL_NO_` macros of the generated header, which lies beside the others, or in a folder of the target's name
+/// (Debian). `None` where there is no such header: then nothing is taken to be there.
+fn switched_off() -> Option<Vec<String>> {
+    let include = env::var_os("DEP_OPENSSL_INCLUDE").map(PathBuf::from)?;
     let mut folders = vec![include.clone()];
     folders.extend(fs::read_dir(&include).into_iter().flatten().flatten().map(|entry| entry.path()));
     let headers: Vec<String> = folders
@@ -63,5 +75,9 @@ fn has_trace() -> bool {
         .collect();
     let generated =
         headers.iter().any(|text| text.contains("OPENSSL_NO_") && text.contains("OPENSSL_THREADS"));
-    generated && !headers.iter().any(|text| text.contains("define OPENSSL_NO_SSL_TRACE"))
+    let defined = |line: &str| {
+        let rest = line.trim_start().strip_prefix('#')?.trim_start().strip_prefix("define")?;
+        rest.split_whitespace().next().filter(|name| name.starts_with("OPENSSL_NO_")).map(str::to_owned)
+    };
+    generated.then(|| headers.iter().flat_map(|text| text.lines()).filter_map(defined).collect())
 }

@@ -84,6 +84,7 @@ pub use materials::dh::DhParameters;
 pub use materials::distinguished_name::DistinguishedName;
 pub use materials::identity::Identity;
 pub use materials::keylog::{KeyLog, KeyLogFile, TraceSink};
+pub use materials::library::{Capability, OpenSsl, Provider, openssl};
 pub use materials::negotiated::{CipherSuite, EphemeralKey, Negotiated};
 pub use materials::provider::load_provider;
 pub use materials::public_key::PublicKeyType;

@@ -20,11 +20,12 @@ use super::names::Names;
 use super::settings::{CipherPreference, DhChoice, Parsed, SessionCache, Settings};
 use super::side::Role;
 use crate::materials::key_uri::open_engine;
+use crate::materials::library::missing_group;
 use crate::materials::server_identity::check_server_identity;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
 use crate::sys::hook::Slot;
-use crate::sys::queue::stack_error;
+use crate::sys::queue::{self, stack_error};
 use crate::sys::{compat, context as sys, extra, psk};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
@@ -125,7 +126,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         sys::set_client_sigalgs(&mut ctx, &list).map_err(|e| refused_list("client_sigalgs", &list, &e))?;
     }
     if let Some(list) = settings.groups.as_deref().filter(|list| *list != "auto") {
-        ctx.set_groups_list(&c_text("groups", list)?).map_err(|e| refused_list("groups", list, &e))?;
+        ctx.set_groups_list(&c_text("groups", list)?).map_err(|e| refused_groups(list, &e))?;
     }
     match &settings.dh {
         None if role == Role::Server && compat::DHE_NEEDS_NO_PARAMETERS => {
@@ -482,6 +483,18 @@ pub(super) fn refused(option: &'static str, stack: &ErrorStack) -> Error {
 }
 
 /// libssl says little or nothing about a list with an unknown name in it.
+fn refused_groups(list: &str, stack: &ErrorStack) -> Error {
+    match missing_group(list) {
+        Some((group, since)) => {
+            queue::clear();
+            let text =
+                format!("group {group} is not in {}: it needs OpenSSL {since}", openssl::version::version());
+            Error::unsupported(text).with_option("groups")
+        }
+        None => refused_list("groups", list, stack),
+    }
+}
+
 fn refused_list(option: &'static str, list: &str, stack: &ErrorStack) -> Error {
     if stack.errors().is_empty() {
         return Error::config(

@@ -185,6 +185,10 @@ impl<S: Side> ConfigBuilder<S> {
     /// Sets the groups of the key exchange, by their names joined by colons, such as `X25519:P-256`; `auto` leaves
     /// libssl's. On a client they also decide on the key shares.
     ///
+    /// `X25519MLKEM768` and the other groups with ML-KEM, against the quantum computers to come, need OpenSSL 3.5, those of
+    /// RFC 7919 (`ffdhe2048`) OpenSSL 3.0: [`openssl().groups()`](crate::OpenSsl::groups) tells what there is, and `build()`
+    /// fails with [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) and the version that has what is missing.
+    ///
     /// # OpenSSL
     /// `SSL_CTX_set1_groups_list`.
     #[doc(alias = "ecdhCurve")]
@@ -525,6 +529,8 @@ impl ConfigBuilder<Server> {
     }
 
     /// Sets the Diffie-Hellman parameters of TLS 1.2 and older. Default: none, and so no DHE suite.
+    ///
+    /// From OpenSSL 4.0 on, a client that names groups of RFC 7919 gets one of these instead, where the server has it too.
     ///
     /// [`DhChoice::Auto`] is right for most. See [`DhParameters`](crate::DhParameters) for what the choice costs.
     ///

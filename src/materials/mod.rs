@@ -13,6 +13,7 @@ pub(crate) mod identity;
 pub(crate) mod key_uri;
 pub(crate) mod keylog;
 mod legacy;
+pub(crate) mod library;
 pub(crate) mod negotiated;
 #[cfg(feature = "serde")]
 pub(crate) mod pairing;

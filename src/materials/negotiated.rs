@@ -11,7 +11,7 @@ use super::certificate::Certificate;
 use super::session::Session;
 use super::verify::Verdict;
 use crate::sys::queue::stack_error;
-use crate::sys::{npn, ssl as sys};
+use crate::sys::{compat, npn, ssl as sys};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::verify_code::VerifyCode;
 use crate::values::version::ProtocolVersion;
@@ -113,7 +113,7 @@ pub struct EphemeralKey {
 }
 
 impl EphemeralKey {
-    /// `DH` or `ECDH`, as in Node.
+    /// `DH` or `ECDH`, as in Node, or `KEM` for ML-KEM, alone or with an elliptic curve.
     pub const fn kind(&self) -> &'static str {
         self.kind
     }
@@ -123,7 +123,7 @@ impl EphemeralKey {
         self.name.as_deref()
     }
 
-    /// The size in bits: 253 for X25519, as libssl counts.
+    /// The size in bits: 253 for X25519, as libssl counts. For `KEM` the number in the name of ML-KEM, such as 768.
     pub const fn size(&self) -> u32 {
         self.size
     }
@@ -146,6 +146,12 @@ impl EphemeralKey {
             _ => None,
         };
         Some(EphemeralKey { kind, name: name.map(str::to_owned), size: key.bits() })
+    }
+
+    /// That of a group with ML-KEM, such as `X25519MLKEM768`.
+    fn encapsulated(group: String) -> Option<EphemeralKey> {
+        let size = group.rsplit_once("MLKEM")?.1.parse().ok()?;
+        Some(EphemeralKey { kind: "KEM", name: Some(group), size })
     }
 }
 
@@ -282,7 +288,10 @@ impl<'a> Negotiated<'a> {
     /// `SSL_get_peer_tmp_key`.
     #[doc(alias = "getEphemeralKeyInfo")]
     pub fn ephemeral_key(&self) -> Option<EphemeralKey> {
-        sys::peer_tmp_key(self.ssl).as_ref().and_then(EphemeralKey::of)
+        sys::peer_tmp_key(self.ssl).as_ref().and_then(EphemeralKey::of).or_else(|| {
+            // Of a key that was encapsulated libssl keeps the group alone.
+            compat::negotiated_group(self.ssl).flatten().and_then(EphemeralKey::encapsulated)
+        })
     }
 
     /// The signature algorithms that both sides have, in order, such as `RSA-PSS+SHA256`: Node's `getSharedSigalgs()`.

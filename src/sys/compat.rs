@@ -157,6 +157,156 @@ pub(crate) fn load_provider(_: &str) -> Option<Result<(), openssl::error::ErrorS
     None
 }
 
+/// The number of the headers that the library was built with: `OPENSSL_VERSION_NUMBER`.
+pub(crate) const HEADERS: &str = env!("PATINA_LIBSSL_HEADERS");
+
+/// Whether libssl was built with kernel TLS. It cannot be asked.
+pub(crate) const HAS_KTLS: bool = cfg!(ossl_ktls);
+
+/// Whether libssl was built with encrypted ClientHellos. It cannot be asked.
+pub(crate) const HAS_ECH: bool = cfg!(ossl_ech);
+
+/// Whether libssl was built with `SSL_trace`. It cannot be asked.
+pub(crate) const HAS_TRACE: bool = cfg!(ossl_trace);
+
+/// Whether libssl has raw public keys (RFC 7250).
+pub(crate) const HAS_RAW_PUBLIC_KEYS: bool = cfg!(ossl320);
+
+/// Whether a build leaves OCSP out.
+pub(crate) const HAS_OCSP: bool = cfg!(not(osslconf = "OPENSSL_NO_OCSP"));
+
+/// An SSL_CTX to ask: what it loads for that is its own, and gone with it.
+pub(crate) struct Scratch {
+    // First, so that it is freed before what it stands on.
+    pub(crate) context: openssl::ssl::SslContextBuilder,
+    pub(crate) has_legacy_provider: bool,
+    #[cfg(ossl300)]
+    _library: (Vec<openssl::provider::Provider>, openssl::lib_ctx::LibCtx),
+}
+
+// SAFETY: as in ssl.h and provider.h of 3.0 to 4.0.
+#[cfg(ossl300)]
+unsafe extern "C" {
+    fn SSL_CTX_new_ex(
+        library: *mut openssl_sys::OSSL_LIB_CTX,
+        properties: *const std::ffi::c_char,
+        method: *const openssl_sys::SSL_METHOD,
+    ) -> *mut openssl_sys::SSL_CTX;
+    fn OSSL_PROVIDER_do_all(
+        library: *mut openssl_sys::OSSL_LIB_CTX,
+        each: Option<ProviderCallback>,
+        data: *mut std::ffi::c_void,
+    ) -> c_int;
+    fn OSSL_PROVIDER_get0_name(provider: *const openssl_sys::OSSL_PROVIDER) -> *const std::ffi::c_char;
+    fn OSSL_PROVIDER_get_params(
+        provider: *const openssl_sys::OSSL_PROVIDER,
+        params: *mut openssl_sys::OSSL_PARAM,
+    ) -> c_int;
+}
+
+#[cfg(ossl300)]
+type ProviderCallback = unsafe extern "C" fn(*mut openssl_sys::OSSL_PROVIDER, *mut std::ffi::c_void) -> c_int;
+
+#[cfg(ossl300)]
+pub(crate) fn scratch() -> Result<Scratch, openssl::error::ErrorStack> {
+    use foreign_types::ForeignType;
+    use openssl::provider::Provider;
+    use openssl::ssl::{SslContextBuilder, SslMethod};
+
+    openssl::init();
+    let library = openssl::lib_ctx::LibCtx::new()?;
+    let mut providers = vec![Provider::load(Some(&library), "default")?];
+    let legacy = Provider::load(Some(&library), "legacy").ok();
+    let has_legacy_provider = legacy.is_some();
+    providers.extend(legacy);
+    // SAFETY: the library context is alive, and outlives the SSL_CTX by the order of the fields; the method is static.
+    let context = unsafe { SSL_CTX_new_ex(library.as_ptr(), std::ptr::null(), SslMethod::tls().as_ptr()) };
+    if context.is_null() {
+        return Err(openssl::error::ErrorStack::get());
+    }
+    // SAFETY: the SSL_CTX is fresh and ours.
+    let context = unsafe { SslContextBuilder::from_ptr(context) };
+    super::queue::clear();
+    Ok(Scratch { context, has_legacy_provider, _library: (providers, library) })
+}
+
+/// OpenSSL 1.1.1 loads nothing.
+#[cfg(not(ossl300))]
+pub(crate) fn scratch() -> Result<Scratch, openssl::error::ErrorStack> {
+    let context = openssl::ssl::SslContextBuilder::new(openssl::ssl::SslMethod::tls())?;
+    Ok(Scratch { context, has_legacy_provider: false })
+}
+
+/// The name, the description, the version and the build of each provider that is active in this process.
+#[cfg(ossl300)]
+pub(crate) fn providers() -> Vec<[String; 4]> {
+    use std::ffi::{CStr, c_char, c_void};
+
+    unsafe extern "C" fn each(provider: *mut openssl_sys::OSSL_PROVIDER, found: *mut c_void) -> c_int {
+        super::guard::guard(None, 0, || {
+            // SAFETY: `found` is the vector of the caller, which nobody else has during the call; the provider is alive.
+            unsafe {
+                let found = &mut *found.cast::<Vec<[String; 4]>>();
+                let name = text(OSSL_PROVIDER_get0_name(provider));
+                let [description, version, build] =
+                    [c"name", c"version", c"buildinfo"].map(|key| param(provider, key));
+                found.push([name, description, version, build]);
+            }
+            1
+        })
+    }
+
+    /// # Safety
+    /// `text` must be null or a C string.
+    unsafe fn text(text: *const c_char) -> String {
+        if text.is_null() {
+            return String::new();
+        }
+        // SAFETY: the caller's contract.
+        unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
+    }
+
+    /// # Safety
+    /// The provider must be alive.
+    unsafe fn param(provider: *const openssl_sys::OSSL_PROVIDER, key: &CStr) -> String {
+        /// `OSSL_PARAM_UTF8_PTR`.
+        const UTF8_PTR: std::ffi::c_uint = 6;
+        let mut value: *const c_char = std::ptr::null();
+        // SAFETY: the array ends with an entry without key; the provider points `value` at a string of its own, which lives
+        // as long as it does (provider-base(7)), and it is copied at once.
+        unsafe {
+            let mut params = [
+                openssl_sys::OSSL_PARAM {
+                    key: key.as_ptr(),
+                    data_type: UTF8_PTR,
+                    data: (&raw mut value).cast(),
+                    data_size: 0,
+                    return_size: usize::MAX,
+                },
+                openssl_sys::OSSL_PARAM_construct_end(),
+            ];
+            match OSSL_PROVIDER_get_params(provider, params.as_mut_ptr()) {
+                1 => text(value),
+                _ => String::new(),
+            }
+        }
+    }
+
+    openssl::init();
+    let mut found: Vec<[String; 4]> = Vec::new();
+    // SAFETY: the callback is called during this call only, with the pointer that is given here. Null is the process's own
+    // library context.
+    unsafe { OSSL_PROVIDER_do_all(std::ptr::null_mut(), Some(each), (&raw mut found).cast()) };
+    super::queue::clear();
+    found
+}
+
+/// OpenSSL 1.1.1 has no providers.
+#[cfg(not(ossl300))]
+pub(crate) fn providers() -> Vec<[String; 4]> {
+    Vec::new()
+}
+
 /// Declares functions that a build of libssl may lack. Where it does, they are there all the same and answer `absent`.
 macro_rules! optional {
     ($has:meta: $(fn $name:ident($($argument:ident: $type:ty),* $(,)?) -> $answer:ty, absent $absent:expr;)*) => {
@@ -172,6 +322,17 @@ macro_rules! optional {
             }
         )*
     };
+}
+
+/// Compression of certificates (RFC 8879).
+#[allow(non_snake_case)]
+pub(super) mod compression {
+    use openssl_sys::SSL_CTX;
+    use std::ffi::c_int;
+
+    optional! { ossl320:
+        fn SSL_CTX_set1_cert_comp_preference(ctx: *mut SSL_CTX, algorithms: *mut c_int, len: usize) -> c_int, absent 0;
+    }
 }
 
 /// Whether this libssl has NPN; a build can leave it out.
@@ -300,6 +461,10 @@ pub(crate) fn negotiated_group(ssl: &SslRef) -> Option<Option<String>> {
     // SAFETY: the SSL is alive; the command takes nothing; the name is static, or the SSL's, and ends with NUL. The function
     // reads, though its type says that it may write.
     unsafe {
+        // Before the handshake there is no session, and libssl looks into it all the same.
+        if openssl_sys::SSL_get_session(ssl.as_ptr()).is_null() {
+            return Some(None);
+        }
         let group =
             openssl_sys::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_NEGOTIATED_GROUP, 0, std::ptr::null_mut());
         let group = c_int::try_from(group).unwrap_or(0);

@@ -17,6 +17,7 @@ pub const SSL_CTRL_SET_MAX_SEND_FRAGMENT: c_int = 52;
 pub const SSL_CTRL_GET_RI_SUPPORT: c_int = 76;
 pub const SSL_CTRL_SET_CLIENT_SIGALGS_LIST: c_int = 102;
 pub const SSL_CTRL_GET_PEER_TMP_KEY: c_int = 109;
+pub const SSL_CTRL_SET_RETRY_VERIFY: c_int = 136;
 pub const SSL_CLIENT_HELLO_SUCCESS: c_int = 1;
 pub const SSL_CLIENT_HELLO_ERROR: c_int = 0;
 pub const SSL_CLIENT_HELLO_RETRY: c_int = -1;

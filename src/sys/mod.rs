@@ -16,6 +16,7 @@ pub(crate) mod engine;
 pub(crate) mod extra;
 pub(crate) mod guard;
 pub(crate) mod hook;
+pub(crate) mod library;
 pub(crate) mod npn;
 pub(crate) mod ossl_store;
 mod passphrase;

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use patina_tls::{
-    Client, ClientAuth, ClientConfig, ClientHello, ConfigBuilder, DhChoice, Error, ErrorKind, Identity,
-    ProtocolVersion, SecureOptions, SecureProtocol, Server, ServerConfig, TlsEngine, TrustStore,
+    Capability, Client, ClientAuth, ClientConfig, ClientHello, ConfigBuilder, DhChoice, Error, ErrorKind,
+    Identity, ProtocolVersion, SecureOptions, SecureProtocol, Server, ServerConfig, TlsEngine, TrustStore,
     VersionRange,
 };
 use proptest::prelude::*;
@@ -127,14 +127,20 @@ fn secure_protocol_and_versions_exclude_each_other() {
 }
 
 #[test]
-fn ssl_3_is_unsupported_where_libssl_has_it_not() {
-    for builder in [
-        client().versions(ProtocolVersion::SSLv3),
-        client().versions(ProtocolVersion::SSLv3..=ProtocolVersion::TLSv1_2),
-    ] {
-        let error = builder.build().unwrap_err();
-        assert_eq!((error.kind(), error.option()), (ErrorKind::Unsupported, Some("versions")));
-        assert!(error.message().contains("enable-ssl3"), "{error}");
+fn ssl_3_works_or_is_unsupported() {
+    let only = VersionRange::from(ProtocolVersion::SSLv3);
+    for versions in [only, (ProtocolVersion::SSLv3..=ProtocolVersion::TLSv1_2).into()] {
+        let client = client().versions(versions).security_level(0).build();
+        if patina_tls::openssl().has(Capability::SslV3) {
+            let server = server().versions(only).security_level(0).build().unwrap();
+            let mut both = engines(&client.unwrap(), "localhost", &server);
+            both.shake().unwrap();
+            assert_eq!(both.client.negotiated().version(), ProtocolVersion::SSLv3);
+        } else {
+            let error = client.unwrap_err();
+            assert_eq!((error.kind(), error.option()), (ErrorKind::Unsupported, Some("versions")));
+            assert!(error.message().contains("enable-ssl3"), "{error}");
+        }
     }
 }
 

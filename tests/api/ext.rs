@@ -207,6 +207,7 @@ fn groups_and_signatures_of_one_connection_are_set_and_told() {
     assert_eq!(server.ssl().shared_sigalgs().len(), 1);
 
     let mut ssl = Ssl::new(&client_context().build()).unwrap();
+    assert_eq!(ssl.negotiated_group().ok(), is_3().then_some(None), "nothing is agreed on yet");
     assert_eq!(ssl.set_groups_list("P-384:NO-SUCH-GROUP").unwrap_err().option(), Some("groups"));
     assert_eq!(ssl.set_groups_list("P\0").unwrap_err().option(), Some("groups"));
     assert_eq!(ssl.set_sigalgs_list("NO+SUCH").unwrap_err().option(), Some("sigalgs"));

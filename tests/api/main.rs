@@ -22,6 +22,7 @@ mod handshake;
 mod hooks;
 mod key_uri;
 mod legacy;
+mod library;
 mod options;
 mod panic;
 #[cfg(feature = "cli")]

@@ -414,3 +414,73 @@ fn every_suite_has_a_reason() {
     );
     assert!(said.contains("\nAES128-SHA is out: removed for good by !kRSA\n"), "{said}");
 }
+
+/// What the `openssl` program says, which is of the system's libssl.
+fn openssl(args: &[&str]) -> String {
+    text(&Command::new("openssl").args(args).output().unwrap().stdout)
+}
+
+#[test]
+fn the_version_is_what_openssl_says() {
+    let told = &lines(&run(&["version", "--json"]).stdout)[0];
+    let said = openssl(&["version", "-a"]);
+    let library = told["openssl"]["text"].as_str().unwrap();
+    assert!(
+        said.contains(&format!("(Library: {library})")),
+        "the tests of the program run with the system's: {said}"
+    );
+    for (field, name) in [
+        ("built_on", "built on"),
+        ("platform", "platform"),
+        ("compiler", "compiler"),
+        ("directory", "OPENSSLDIR"),
+        ("engines_directory", "ENGINESDIR"),
+        ("modules_directory", "MODULESDIR"),
+        ("cpu", "CPUINFO"),
+    ] {
+        let line = said.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")));
+        assert_eq!(told["openssl"][field].as_str(), line.map(|line| line.trim_matches('"')), "{field}");
+    }
+    let people = text(&run(&["version"]).stdout);
+    assert!(people.starts_with(&format!("patina {}\n{library}\n", env!("CARGO_PKG_VERSION"))), "{people}");
+}
+
+#[test]
+fn the_providers_are_those_that_openssl_lists() {
+    let told = &lines(&run(&["version", "--json"]).stdout)[0];
+    let mut expected = Vec::new();
+    for line in openssl(&["list", "-providers"]).lines().skip(1) {
+        match line.trim_start().split_once(": ") {
+            None => expected.push(serde_json::json!({ "name": line.trim() })),
+            Some(("status", status)) => assert_eq!(status, "active"),
+            Some((field, value)) => {
+                let field = if field == "name" { "description" } else { field };
+                expected.last_mut().unwrap()[field] = value.into();
+            }
+        }
+    }
+    let mut providers = told["providers"].as_array().unwrap().clone();
+    for provider in &mut providers {
+        provider.as_object_mut().unwrap().remove("build");
+    }
+    assert_eq!(Value::from(providers), Value::from(expected));
+}
+
+#[test]
+fn what_the_program_can_do_is_what_openssl_lists() {
+    let told = &lines(&run(&["version", "--json"]).stdout)[0];
+    let disabled = openssl(&["list", "-disabled"]);
+    let is_disabled = |name: &str| disabled.lines().any(|line| line.trim() == name);
+    let ciphers = openssl(&["ciphers", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]);
+    for (capability, expected) in [
+        ("sslv3", !is_disabled("SSL3")),
+        ("idea", !is_disabled("IDEA")),
+        ("camellia", ciphers.contains("CAMELLIA")),
+        ("3des", ciphers.contains("DES-CBC3")),
+        ("psk", !is_disabled("PSK")),
+        ("srp", !is_disabled("SRP")),
+        ("ocsp", !is_disabled("OCSP")),
+    ] {
+        assert_eq!(told["capabilities"][capability], expected, "{capability}: {disabled}");
+    }
+}

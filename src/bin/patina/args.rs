@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Connect(Box<ConnectArgs>),
     /// List the suites that a cipher string selects, in their order
     Ciphers(CiphersArgs),
+    /// Tell which libssl is in use, its providers, and what it can do
+    Version(VersionArgs),
 }
 
 /// What is done with the connections of a server.
@@ -247,6 +249,13 @@ pub(crate) struct CiphersArgs {
     /// List every suite that this program knows, whatever libssl has
     #[arg(long, conflicts_with_all = ["string", "ciphersuites", "profile", "explain", "evaluator"])]
     pub(crate) table: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VersionArgs {
+    /// One JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// What is to be done instead of a command.

@@ -15,6 +15,7 @@ mod psk;
 mod pump;
 mod serve;
 mod settings;
+mod version;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -56,6 +57,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         }
         Command::Connect(args) => on(&mut Builder::new_current_thread(), connect::run(args)),
         Command::Ciphers(args) => ciphers::run(args),
+        Command::Version(args) => version::run(args),
     }
 }
 

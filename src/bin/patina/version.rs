@@ -1,0 +1,82 @@
+//! `patina version`: the program, the libssl that it uses, and what that can do.
+
+use std::io::Write;
+
+use patina_tls::openssl;
+use serde_json::{Map, Value, json};
+
+use crate::args::VersionArgs;
+use crate::failure::Failure;
+
+pub(crate) fn run(args: &VersionArgs) -> Result<(), Failure> {
+    let text = if args.json { format!("{}\n", json()) } else { text() };
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Other(format!("stdout: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn json() -> Value {
+    let found = openssl();
+    let providers: Vec<Value> = found
+        .providers()
+        .iter()
+        .map(|it| {
+            json!({
+                "name": it.name(), "description": it.description(), "version": it.version(), "build": it.build(),
+            })
+        })
+        .collect();
+    let capabilities: Map<String, Value> =
+        found.capabilities().map(|(it, has)| (it.name().to_owned(), has.into())).collect();
+    json!({
+        "patina": env!("CARGO_PKG_VERSION"),
+        "openssl": {
+            "version": found.version(),
+            "number": found.number(),
+            "text": found.text(),
+            "compiled_for": found.compiled_for(),
+            "built_on": found.built_on(),
+            "platform": found.platform(),
+            "compiler": found.compiler(),
+            "directory": found.directory(),
+            "engines_directory": found.engines_directory(),
+            "modules_directory": found.modules_directory(),
+            "cpu": found.cpu(),
+        },
+        "providers": providers,
+        "capabilities": capabilities,
+        "groups": found.groups(),
+    })
+}
+
+fn text() -> String {
+    let found = openssl();
+    let mut text = format!("patina {}\n{}\n", env!("CARGO_PKG_VERSION"), found.text());
+    for (name, value) in [
+        ("built on", Some(found.built_on())),
+        ("platform", Some(found.platform())),
+        ("compiler", Some(found.compiler())),
+        ("directory", Some(found.directory())),
+        ("engines", found.engines_directory()),
+        ("modules", found.modules_directory()),
+        ("processor", found.cpu()),
+    ] {
+        if let Some(value) = value {
+            text += &format!("{name}: {value}\n");
+        }
+    }
+    for it in found.providers() {
+        text += &format!("provider {}: {} {}\n", it.name(), it.description(), it.version());
+    }
+    for (capability, has) in found.capabilities() {
+        text += &match has {
+            true => format!("{capability:<24} yes\n"),
+            false => format!("{capability:<24} no, needs {}\n", capability.needs()),
+        };
+    }
+    text + &format!("groups: {}\n", found.groups().join(" "))
+}
