@@ -60,12 +60,16 @@ mod sys;
 mod values;
 
 pub use config::adopt::AdoptedBuilder;
+pub use config::alpn_resolver::{AlpnOffer, AlpnResolver};
 pub use config::builder::ConfigBuilder;
+pub use config::certificate_resolver::{CertificateQuery, CertificateResolver};
 #[cfg(feature = "serde")]
 pub use config::compat;
 pub use config::context::{ClientConfig, Config, ServerConfig};
+pub use config::peer_verifier::{PeerIdentity, PeerVerifier};
 pub use config::psk::{PskResolver, PskSource};
-pub use config::resolver::{ConfigResolver, HookFuture, Selection};
+pub use config::resolver::{ConfigResolver, HookFuture, HookResult, Selection};
+pub use config::session_store::SessionStore;
 pub use config::settings::{
     AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, UnknownName,
 };

@@ -1,9 +1,8 @@
 //! Where the keys of a PSK connection come from.
 
-use std::error::Error as StdError;
 use std::future::Future;
 
-use super::resolver::HookFuture;
+use super::resolver::{HookFuture, HookResult};
 use crate::values::error::Error;
 use crate::values::psk::{PreSharedKey, PskIdentity};
 
@@ -21,18 +20,18 @@ pub trait PskResolver: Send + Sync {
     fn resolve(
         &self,
         identity: PskIdentity,
-    ) -> HookFuture<Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>>;
+    ) -> HookFuture<HookResult<Option<PreSharedKey>>>;
 }
 
 impl<F, R> PskResolver for F
 where
     F: Fn(PskIdentity) -> R + Send + Sync,
-    R: Future<Output = Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>> + Send + 'static,
+    R: Future<Output = HookResult<Option<PreSharedKey>>> + Send + 'static,
 {
     fn resolve(
         &self,
         identity: PskIdentity,
-    ) -> HookFuture<Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>> {
+    ) -> HookFuture<HookResult<Option<PreSharedKey>>> {
         Box::pin(self(identity))
     }
 }

@@ -1,5 +1,6 @@
 //! Choosing a server's configuration by the ClientHello, with as much time as it takes.
 
+use std::error::Error as StdError;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -17,6 +18,9 @@ pub enum Selection {
     /// The configuration of the acceptor does, with its static names.
     Default,
 }
+
+/// The answer of a hook that may fail with any error of the application.
+pub type HookResult<T> = Result<T, Box<dyn StdError + Send + Sync>>;
 
 /// The future of a hook.
 pub type HookFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;

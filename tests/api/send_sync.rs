@@ -69,6 +69,9 @@ fn every_public_type_is_debug_send_and_sync() {
         shared::<PskIdentity>(),
         shared::<PublicKeyType>(),
         shared::<Purpose>(),
+        shared::<AlpnOffer>(),
+        shared::<CertificateQuery>(),
+        shared::<PeerIdentity>(),
         shared::<KeyUpdate>(),
         shared::<RenegotiateOptions>(),
         shared::<TlsControl>(),
@@ -98,6 +101,11 @@ fn every_public_type_is_debug_send_and_sync() {
     // Those that own a hook of the application, or its future, which need not be shared.
     known.extend(["ConfigBuilder", "TlsEngine"]);
     let traits = [
+        "AlpnResolver",
+        "CertificateResolver",
+        "PeerVerifier",
+        "SessionStore",
+        "HookResult",
         "ConfigResolver",
         "HookFuture",
         "IdentityCheck",
