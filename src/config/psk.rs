@@ -17,10 +17,7 @@ use crate::values::psk::{PreSharedKey, PskIdentity};
 /// `internal_error` and is the source of the error that the acceptor gives. A panic is resumed there.
 pub trait PskResolver: Send + Sync {
     /// Finds the key. The future is awaited outside of libssl, within the handshake timeout.
-    fn resolve(
-        &self,
-        identity: PskIdentity,
-    ) -> HookFuture<HookResult<Option<PreSharedKey>>>;
+    fn resolve(&self, identity: PskIdentity) -> HookFuture<HookResult<Option<PreSharedKey>>>;
 }
 
 impl<F, R> PskResolver for F
@@ -28,10 +25,7 @@ where
     F: Fn(PskIdentity) -> R + Send + Sync,
     R: Future<Output = HookResult<Option<PreSharedKey>>> + Send + 'static,
 {
-    fn resolve(
-        &self,
-        identity: PskIdentity,
-    ) -> HookFuture<HookResult<Option<PreSharedKey>>> {
+    fn resolve(&self, identity: PskIdentity) -> HookFuture<HookResult<Option<PreSharedKey>>> {
         Box::pin(self(identity))
     }
 }

@@ -187,11 +187,6 @@ pub(crate) struct Scratch {
 // SAFETY: as in ssl.h and provider.h of 3.0 to 4.0.
 #[cfg(ossl300)]
 unsafe extern "C" {
-    fn SSL_CTX_new_ex(
-        library: *mut openssl_sys::OSSL_LIB_CTX,
-        properties: *const std::ffi::c_char,
-        method: *const openssl_sys::SSL_METHOD,
-    ) -> *mut openssl_sys::SSL_CTX;
     fn OSSL_PROVIDER_do_all(
         library: *mut openssl_sys::OSSL_LIB_CTX,
         each: Option<ProviderCallback>,
@@ -220,7 +215,9 @@ pub(crate) fn scratch() -> Result<Scratch, openssl::error::ErrorStack> {
     let has_legacy_provider = legacy.is_some();
     providers.extend(legacy);
     // SAFETY: the library context is alive, and outlives the SSL_CTX by the order of the fields; the method is static.
-    let context = unsafe { SSL_CTX_new_ex(library.as_ptr(), std::ptr::null(), SslMethod::tls().as_ptr()) };
+    let context = unsafe {
+        provider::SSL_CTX_new_ex(library.as_ptr().cast(), std::ptr::null(), SslMethod::tls().as_ptr())
+    };
     if context.is_null() {
         return Err(openssl::error::ErrorStack::get());
     }
