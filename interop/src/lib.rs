@@ -4,7 +4,8 @@
 //! what must come of it. A [`Peer`](peer::Peer) is an implementation, one file each under `peers`; this library is one
 //! of them. A [`Cell`](cell::Cell) is one case with one peer as client and one as server.
 //!
-//! Three programs lead public test suites to this library: `verify_cases` ([`verify_case`]).
+//! Three programs lead public test suites to this library: `verify_cases` ([`verify_case`]) and
+//! `ssl_cases` ([`ssl_case`]).
 //!
 //! To add an implementation: write `src/peers/NAME.rs` with its `Peer`, add it to [`peers::all`], and give a reason in
 //! the column `except` of the rows that it cannot do.
@@ -17,6 +18,7 @@ pub mod peer;
 pub mod peers;
 pub mod process;
 pub mod seen;
+pub mod ssl_case;
 pub mod table;
 pub mod time;
 pub mod trouble;

@@ -251,6 +251,13 @@ pub trait SslRefExt: Sealed {
     #[doc(alias = "SSL_get_peer_signature_nid")]
     fn peer_signature_digest(&self) -> Option<Nid>;
 
+    /// The algorithm of the signature by which the peer has proved itself, such as `rsassaPss`.
+    ///
+    /// # OpenSSL
+    /// `SSL_get_peer_signature_type_nid`.
+    #[doc(alias = "SSL_get_peer_signature_type_nid")]
+    fn peer_signature_type(&self) -> Option<Nid>;
+
     /// Whether the connection closes without close_notify.
     ///
     /// # OpenSSL
@@ -447,6 +454,10 @@ impl SslRefExt for SslRef {
 
     fn peer_signature_digest(&self) -> Option<Nid> {
         extra::signature_digest(self, true)
+    }
+
+    fn peer_signature_type(&self) -> Option<Nid> {
+        extra::peer_signature_type(self)
     }
 
     fn quiet_shutdown(&self) -> Switch {

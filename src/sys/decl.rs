@@ -219,6 +219,7 @@ pub const NID_kx_dhe_psk: c_int = 1041;
 pub const NID_kx_any: c_int = 1063;
 // SAFETY: as in ssl.h of 1.1.1 to 4.0, which differ in `const` alone.
 unsafe extern "C" {
+    pub fn SSL_get_peer_signature_type_nid(ssl: *const SSL, nid: *mut c_int) -> c_int;
     pub fn SSL_get_read_ahead(ssl: *const SSL) -> c_int;
     pub fn SSL_has_pending(ssl: *const SSL) -> c_int;
     pub fn SSL_set_quiet_shutdown(ssl: *mut SSL, on: c_int);

@@ -140,6 +140,14 @@ pub(crate) fn signature_digest(ssl: &SslRef, peer: bool) -> Option<Nid> {
     (found == 1 && nid != 0).then(|| Nid::from_raw(nid))
 }
 
+/// `SSL_get_peer_signature_type_nid`.
+pub(crate) fn peer_signature_type(ssl: &SslRef) -> Option<Nid> {
+    let mut nid: c_int = 0;
+    // SAFETY: the SSL is alive; the function writes one number.
+    let found = unsafe { decl::SSL_get_peer_signature_type_nid(ssl.as_ptr(), &raw mut nid) };
+    (found == 1 && nid != 0).then(|| Nid::from_raw(nid))
+}
+
 /// `SSL_get_quiet_shutdown`.
 pub(crate) fn quiet_shutdown(ssl: &SslRef) -> bool {
     // SAFETY: the SSL is alive.

@@ -203,6 +203,7 @@ fn groups_and_signatures_of_one_connection_are_set_and_told() {
         assert_eq!(server.ssl().negotiated_group().unwrap_err().kind(), ErrorKind::Unsupported);
     }
     assert_eq!(client.ssl().peer_signature_digest(), Some(Nid::SHA384));
+    assert!(client.ssl().peer_signature_type().is_some());
     assert_eq!(server.ssl().signature_digest(), Some(Nid::SHA384));
     assert_eq!(server.ssl().shared_sigalgs().len(), 1);
 

@@ -1,0 +1,230 @@
+//! Two engines and the bytes between them.
+
+use patina_tls::{ClientConfig, ConnectOptions, Error, ErrorKind, Session, TlsEngine};
+use serde_json::{Map, Value};
+
+use super::observation::{Ends, observe};
+use super::plan::{Mode, Plan, Sides};
+use super::setup::{self, Chosen, Made};
+use super::{Refusal, skip};
+use crate::trouble::Trouble;
+
+/// More turns than any handshake takes: the data goes in pieces of what both sides hold.
+const TURNS: usize = 4000;
+
+/// The most plaintext that is written before the other side reads.
+const PIECE: usize = 64 * 1024;
+
+/// The suite's words for the end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Success,
+    ServerFail,
+    ClientFail,
+    InternalError,
+    FirstHandshakeFailed,
+}
+
+impl Outcome {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Outcome::Success => "Success",
+            Outcome::ServerFail => "ServerFail",
+            Outcome::ClientFail => "ClientFail",
+            Outcome::InternalError => "InternalError",
+            Outcome::FirstHandshakeFailed => "FirstHandshakeFailed",
+        }
+    }
+}
+
+/// A connection, and what came of it.
+pub(super) struct Link {
+    pub(super) client: TlsEngine,
+    pub(super) server: TlsEngine,
+    pub(super) client_error: Option<Error>,
+    pub(super) server_error: Option<Error>,
+    /// The side that failed first.
+    pub(super) outcome: Outcome,
+}
+
+/// Runs the case and tells what was observed.
+pub(super) fn run(plan: &Plan) -> Result<Map<String, Value>, Refusal> {
+    let client = setup::client(&plan.first.client, plan.max_fragment)?;
+    let first = setup::server(&plan.first, plan.max_fragment, plan.mode)?;
+    if plan.mode != Mode::Resume {
+        return connect(plan, &plan.first, &client, &first.config, &first.chosen, None);
+    }
+
+    let (client, server) = match (client, first.config) {
+        (Ok(client), Ok(server)) => (client, server),
+        _ => return Ok(observe(Outcome::FirstHandshakeFailed, None)),
+    };
+    let mut link = Link::new(&client, &server, plan.first.client.extra.server_name.as_deref(), None)?;
+    link.go(plan, Mode::Simple);
+    if link.outcome != Outcome::Success {
+        return Ok(observe(Outcome::FirstHandshakeFailed, None));
+    }
+    let session = link.client.negotiated().session();
+    drop(link);
+    // The same description is the same context, which has the sessions that it keeps by their id.
+    let second = if plan.second.server == plan.first.server && plan.first.server2.is_none() {
+        setup::ServerSetup { config: Ok(server), chosen: first.chosen }
+    } else {
+        let by_ticket = session.as_ref().is_some_and(|session| session.ticket().is_some());
+        if !by_ticket {
+            return skip("a session without a ticket is not known to another context");
+        }
+        setup::server(&plan.second, plan.max_fragment, plan.mode)?
+    };
+    let client = setup::client(&plan.second.client, plan.max_fragment)?;
+    connect(plan, &plan.second, &client, &second.config, &second.chosen, session)
+}
+
+fn connect(
+    plan: &Plan,
+    sides: &Sides,
+    client: &Made<ClientConfig>,
+    server: &Made<patina_tls::ServerConfig>,
+    chosen: &Chosen,
+    session: Option<Session>,
+) -> Result<Map<String, Value>, Refusal> {
+    let (client, server) = match (client, server) {
+        (Ok(client), Ok(server)) => (client, server),
+        // The library finds at once what libssl finds in the handshake.
+        (Err(error), _) => return at_once(error, Outcome::ClientFail),
+        (_, Err(error)) => return at_once(error, Outcome::ServerFail),
+    };
+    let mut link = Link::new(client, server, sides.client.extra.server_name.as_deref(), session)?;
+    link.go(plan, plan.mode);
+    let chosen = *chosen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    Ok(observe(link.outcome, Some(Ends { link: &link, chosen })))
+}
+
+/// A configuration without any version or suite cannot be made here; with libssl its handshakes fail.
+fn at_once(error: &Error, outcome: Outcome) -> Result<Map<String, Value>, Refusal> {
+    match error.code() {
+        "ERR_SSL_NO_PROTOCOLS_AVAILABLE" | "ERR_TLS_INVALID_PROTOCOL_VERSION" => Ok(observe(outcome, None)),
+        _ => skip(format!("the library makes no such configuration: {error}")),
+    }
+}
+
+impl Link {
+    fn new(
+        client: &ClientConfig,
+        server: &patina_tls::ServerConfig,
+        name: Option<&str>,
+        session: Option<Session>,
+    ) -> Result<Link, Refusal> {
+        let mut options = ConnectOptions::new("ssl-cases.test");
+        options = match name {
+            Some(name) => options.server_name(name),
+            None => options.without_server_name(),
+        };
+        if let Some(session) = session {
+            options = options.session(session);
+        }
+        let failed = |error: Error| Trouble::new(error.to_string());
+        Ok(Link {
+            client: TlsEngine::client(client, options).map_err(failed)?,
+            server: TlsEngine::server(server).map_err(failed)?,
+            client_error: None,
+            server_error: None,
+            outcome: Outcome::Success,
+        })
+    }
+
+    /// The handshake, what the mode asks for, the data, and the end.
+    fn go(&mut self, plan: &Plan, mode: Mode) {
+        let _ =
+            self.shake() && self.again(plan, mode) && self.exchange(plan.application_data) && self.close();
+    }
+
+    /// Gives each side a turn. False once a side has failed; the other then has had its turn, too.
+    fn turn(&mut self, mut step: impl FnMut(&mut TlsEngine) -> Result<(), Error>) -> bool {
+        if self.outcome != Outcome::Success {
+            return false;
+        }
+        if let Err(error) = step(&mut self.client) {
+            self.client_error.get_or_insert(error);
+            self.outcome = Outcome::ClientFail;
+        }
+        self.server.receive(&self.client.take_output());
+        if let Err(error) = step(&mut self.server) {
+            self.server_error.get_or_insert(error);
+            if self.outcome == Outcome::Success {
+                self.outcome = Outcome::ServerFail;
+            }
+        }
+        self.client.receive(&self.server.take_output());
+        if self.outcome == Outcome::ServerFail
+            && let Err(error) = step(&mut self.client)
+        {
+            self.client_error.get_or_insert(error);
+        }
+        self.outcome == Outcome::Success
+    }
+
+    fn shake(&mut self) -> bool {
+        for _ in 0..TURNS {
+            if !self.turn(TlsEngine::advance) {
+                return false;
+            }
+            if self.client.is_established() && self.server.is_established() {
+                // The tickets of TLS 1.3, and a server's answer to a client that it refuses.
+                return self.turn(read_nothing);
+            }
+        }
+        self.outcome = Outcome::InternalError;
+        false
+    }
+
+    /// A second handshake, new keys, or a certificate that is asked for later.
+    fn again(&mut self, _: &Plan, mode: Mode) -> bool {
+        mode == Mode::Simple || mode == Mode::Resume
+    }
+
+    /// Each side writes `count` bytes and reads those of the other.
+    fn exchange(&mut self, count: usize) -> bool {
+        let piece = vec![0x5a; count.min(PIECE)];
+        let (mut written, mut read) = ([0; 2], [0; 2]);
+        let mut buf = vec![0; PIECE];
+        for _ in 0..TURNS {
+            let mut side = 0;
+            let alive = self.turn(|engine| {
+                let place = side % 2;
+                side += 1;
+                let rest = (count - written[place]).min(piece.len());
+                if rest > 0 {
+                    written[place] += engine.write(&piece[..rest])?;
+                }
+                while let Some(bytes @ 1..) = engine.read(&mut buf)? {
+                    read[place] += bytes;
+                }
+                Ok(())
+            });
+            if !alive {
+                return false;
+            }
+            if written == [count; 2] && read == [count; 2] {
+                return true;
+            }
+        }
+        self.outcome = Outcome::InternalError;
+        false
+    }
+
+    fn close(&mut self) -> bool {
+        self.turn(TlsEngine::close) && self.turn(read_nothing)
+    }
+}
+
+/// Takes what is not application data.
+fn read_nothing(engine: &mut TlsEngine) -> Result<(), Error> {
+    let mut buf = [0; 1];
+    match engine.read(&mut buf) {
+        Ok(Some(1)) => Err(Error::hook("application data where none was sent")),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::Closed => Ok(()),
+        Err(error) => Err(error),
+    }
+}
