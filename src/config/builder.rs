@@ -295,7 +295,7 @@ impl<S: Side> ConfigBuilder<S> {
     }
 
     /// Sets the application protocols of NPN, the extension before ALPN, for peers of before 2014 that have no ALPN: a
-    /// server advertises them, a client says the first of its own that the server has, or its first when there is none
+    /// server advertises them, a client says the first of the server's that it has, or its own first when there is none
     /// (draft-agl-tls-nextprotoneg-04). Default: none.
     ///
     /// Only up to TLS 1.2, and not in a handshake that comes to a protocol by ALPN.

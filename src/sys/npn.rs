@@ -78,8 +78,9 @@ unsafe extern "C" fn select(
                 slice::from_raw_parts(advertised, advertised_len as usize)
             };
             let Some(own) = hooks.next_protocols() else { return ffi::SSL_TLSEXT_ERR_ALERT_FATAL };
-            // Without one in common a client says its first (draft-agl-tls-nextprotoneg-04 section 4).
-            let Some(name) = own.select(advertised).or_else(|| own.iter().next()) else {
+            // The server's order counts. Without one in common a client says its first (draft-agl-tls-nextprotoneg-04,
+            // section 4; SSL_select_next_proto(3)).
+            let Some(name) = own.first_of(advertised).or_else(|| own.iter().next()) else {
                 return ffi::SSL_TLSEXT_ERR_ALERT_FATAL;
             };
             *out = name.as_ptr().cast_mut();

@@ -95,6 +95,11 @@ impl AlpnProtocols {
         }
         self.iter().find_map(|own| Names(client_wire).find(|offered| *offered == own))
     }
+
+    /// The first of the server's protocols that this list has, too: what a client says by NPN.
+    pub(crate) fn first_of<'s>(&self, server_wire: &'s [u8]) -> Option<&'s [u8]> {
+        Names::of(server_wire).find(|advertised| self.iter().any(|own| own == *advertised))
+    }
 }
 
 impl fmt::Debug for AlpnProtocols {

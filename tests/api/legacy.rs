@@ -31,9 +31,9 @@ fn npn_server(names: &[&str]) -> ServerConfig {
 }
 
 #[tokio::test]
-async fn npn_takes_the_first_of_the_client_s_that_the_server_has() {
+async fn npn_takes_the_first_of_the_server_s_that_the_client_has() {
     let server = npn_server(&["h2", "spdy/3", "http/1.1"]);
-    assert_eq!(npn_of(&pair(&npn_client(&["x", "http/1.1", "h2"]), &server).await), both("http/1.1"));
+    assert_eq!(npn_of(&pair(&npn_client(&["x", "http/1.1", "h2"]), &server).await), both("h2"));
 }
 
 #[tokio::test]

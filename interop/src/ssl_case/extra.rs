@@ -41,8 +41,6 @@ pub(super) struct Extra {
     pub(super) npn: Option<Vec<String>>,
     /// The client offers to show a certificate later.
     pub(super) enable_pha: bool,
-    /// The suites that the client offers when it renegotiates.
-    pub(super) renegotiate_ciphers: Option<String>,
 }
 
 impl Extra {
@@ -75,7 +73,9 @@ impl Extra {
                 ("ALPNProtocols", list) => extra.alpn = Some(protocols(list)),
                 ("NPNProtocols", list) => extra.npn = Some(protocols(list)),
                 ("EnablePHA", answer) => extra.enable_pha = answer == "Yes",
-                ("RenegotiateCiphers", list) => extra.renegotiate_ciphers = Some(list.to_owned()),
+                ("RenegotiateCiphers", _) => {
+                    return skip("the library changes no suites before a renegotiation");
+                }
                 ("SRPUser" | "SRPPassword", _) => return skip("the library has no SRP"),
                 ("CTValidation", _) => return skip("the library checks no certificate transparency"),
                 ("CertStatus", _) => return skip("the library has no OCSP stapling"),

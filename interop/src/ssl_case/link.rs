@@ -1,6 +1,8 @@
 //! Two engines and the bytes between them.
 
-use patina_tls::{ClientConfig, ConnectOptions, Error, ErrorKind, Session, TlsEngine};
+use patina_tls::{
+    ClientConfig, ConnectOptions, Error, ErrorKind, KeyUpdate, RenegotiateOptions, Session, TlsEngine,
+};
 use serde_json::{Map, Value};
 
 use super::observation::{Ends, observe};
@@ -50,7 +52,7 @@ pub(super) struct Link {
 /// Runs the case and tells what was observed.
 pub(super) fn run(plan: &Plan) -> Result<Map<String, Value>, Refusal> {
     let client = setup::client(&plan.first.client, plan.max_fragment)?;
-    let first = setup::server(&plan.first, plan.max_fragment, plan.mode)?;
+    let first = setup::server(&plan.first, plan.max_fragment)?;
     if plan.mode != Mode::Resume {
         return connect(plan, &plan.first, &client, &first.config, &first.chosen, None);
     }
@@ -70,11 +72,11 @@ pub(super) fn run(plan: &Plan) -> Result<Map<String, Value>, Refusal> {
     let second = if plan.second.server == plan.first.server && plan.first.server2.is_none() {
         setup::ServerSetup { config: Ok(server), chosen: first.chosen }
     } else {
-        let by_ticket = session.as_ref().is_some_and(|session| session.ticket().is_some());
-        if !by_ticket {
-            return skip("a session without a ticket is not known to another context");
+        let has_ticket = session.as_ref().is_some_and(|session| session.ticket().is_some());
+        if !has_ticket || !plan.first.server.gives_tickets() {
+            return skip("a session that a server keeps is not known to another context");
         }
-        setup::server(&plan.second, plan.max_fragment, plan.mode)?
+        setup::server(&plan.second, plan.max_fragment)?
     };
     let client = setup::client(&plan.second.client, plan.max_fragment)?;
     connect(plan, &plan.second, &client, &second.config, &second.chosen, session)
@@ -100,10 +102,10 @@ fn connect(
     Ok(observe(link.outcome, Some(Ends { link: &link, chosen })))
 }
 
-/// A configuration without any version or suite cannot be made here; with libssl its handshakes fail.
+/// A configuration without any version cannot be made here; with libssl its handshakes fail.
 fn at_once(error: &Error, outcome: Outcome) -> Result<Map<String, Value>, Refusal> {
     match error.code() {
-        "ERR_SSL_NO_PROTOCOLS_AVAILABLE" | "ERR_TLS_INVALID_PROTOCOL_VERSION" => Ok(observe(outcome, None)),
+        "ERR_TLS_INVALID_PROTOCOL_VERSION" => Ok(observe(outcome, None)),
         _ => skip(format!("the library makes no such configuration: {error}")),
     }
 }
@@ -179,8 +181,51 @@ impl Link {
     }
 
     /// A second handshake, new keys, or a certificate that is asked for later.
-    fn again(&mut self, _: &Plan, mode: Mode) -> bool {
-        mode == Mode::Simple || mode == Mode::Resume
+    fn again(&mut self, plan: &Plan, mode: Mode) -> bool {
+        match mode {
+            Mode::Simple | Mode::Resume => true,
+            Mode::RenegotiateServer | Mode::RenegotiateClient => {
+                // As in the suite: a session is resumed unless the server has the option against it.
+                let resumes = !plan.first.server.has_option("NoResumptionOnRenegotiation");
+                let options = RenegotiateOptions::new().abbreviated(resumes);
+                self.exchange(plan.application_data)
+                    && self.ask(mode == Mode::RenegotiateServer, |engine| engine.renegotiate(options))
+            }
+            Mode::KeyUpdateServer | Mode::KeyUpdateClient => {
+                let update = if plan.key_update_requested { KeyUpdate::Both } else { KeyUpdate::Own };
+                self.exchange(plan.application_data)
+                    && self.ask(mode == Mode::KeyUpdateServer, |engine| engine.update_keys(update))
+            }
+            Mode::PostHandshakeAuth => {
+                let auth = plan.first.server.post_handshake;
+                self.exchange(plan.application_data)
+                    && self.ask(true, |engine| engine.authenticate_client(auth))
+            }
+        }
+    }
+
+    /// One side begins, and both go on until neither waits for the other.
+    fn ask(&mut self, server: bool, begin: impl FnOnce(&mut TlsEngine) -> Result<(), Error>) -> bool {
+        let mut begin = Some(begin);
+        let mut is_server = false;
+        let alive = self.turn(|engine| {
+            let mine = is_server == server;
+            is_server = true;
+            match begin.take_if(|_| mine) {
+                Some(begin) => begin(engine),
+                None => read_nothing(engine),
+            }
+        });
+        for _ in 0..TURNS {
+            if !alive || !self.turn(read_nothing) {
+                return false;
+            }
+            if !self.client.is_asking() && !self.server.is_asking() {
+                return self.turn(read_nothing);
+            }
+        }
+        self.outcome = Outcome::InternalError;
+        false
     }
 
     /// Each side writes `count` bytes and reads those of the other.

@@ -178,6 +178,41 @@ mod tests {
     }
 
     #[test]
+    fn open_connections_get_new_handshakes_and_new_keys() {
+        let side = |side: Value, more: Value| with(side, more);
+        for mode in ["RenegotiateServer", "RenegotiateClient"] {
+            let options = json!({"MaxProtocol": "TLSv1.2", "Options": "ClientRenegotiation"});
+            let seen = observed(json!({"mode": mode, "server": side(server("server-rsa"), options)}));
+            assert_eq!(seen["ExpectedResult"], "Success", "{mode}: {seen}");
+        }
+        let options = json!({"MaxProtocol": "TLSv1.2"});
+        let seen =
+            observed(json!({"mode": "RenegotiateClient", "server": side(server("server-rsa"), options)}));
+        assert_eq!(seen["ExpectedResult"], "ClientFail");
+        for mode in ["KeyUpdateServer", "KeyUpdateClient"] {
+            for kind in ["KeyUpdateRequested", "KeyUpdateNotRequested"] {
+                let seen = observed(json!({"mode": mode, "test": {"KeyUpdateType": kind}}));
+                assert_eq!(seen["ExpectedResult"], "Success", "{mode} {kind}: {seen}");
+            }
+        }
+        let ca = fixture::pem("root").unwrap();
+        let asking =
+            side(server("server-rsa"), json!({"VerifyCAFile": ca, "VerifyMode": "RequirePostHandshake"}));
+        let bearing = Identity::named("client-rsa", false).unwrap();
+        let bearing = json!({"Certificate": bearing.certificate, "PrivateKey": bearing.key});
+        let seen = observed(json!({
+            "mode": "PostHandshakeAuth", "server": asking, "client": side(client(), bearing),
+            "client_extra": {"EnablePHA": "Yes"},
+        }));
+        assert_eq!(
+            (&seen["ExpectedResult"], &seen["ExpectedClientCertType"]),
+            (&json!("Success"), &json!("RSA"))
+        );
+        let seen = observed(json!({"mode": "PostHandshakeAuth", "server": asking}));
+        assert_eq!(seen["ExpectedResult"], "ServerFail", "the client has not offered it");
+    }
+
+    #[test]
     fn what_the_library_has_not_is_skipped_with_the_reason() {
         for changes in [
             json!({"client_extra": {"SRPUser": "u"}}),

@@ -63,11 +63,13 @@ pub(super) fn observe(outcome: Outcome, ends: Option<Ends<'_>>) -> Map<String, V
     seen
 }
 
-/// The fatal alert that a side has sent, by its own word or by the other's.
+/// The alert that a side has sent, by its own word or by the other's.
 fn sent_alert(own: Option<&Error>, other: Option<&Error>) -> Option<String> {
     let sent = own.filter(|error| error.kind() != ErrorKind::PeerAlert).and_then(Error::alert);
     let received = other.filter(|error| error.kind() == ErrorKind::PeerAlert).and_then(Error::alert);
-    sent.or(received).map(alert_name)
+    // A warning: libssl makes an error of it at the side that receives it.
+    let refusal = other.filter(|error| error.reason() == Some("NO_RENEGOTIATION"));
+    sent.or(received).or(refusal.map(|_| Alert::NO_RENEGOTIATION)).map(alert_name)
 }
 
 /// `unknown_ca` is `UnknownCA` there, the others go by rule.

@@ -1,5 +1,6 @@
 //! A case as it was read.
 
+use patina_tls::ClientAuth;
 use serde_json::{Map, Value};
 
 use super::extra::Extra;
@@ -23,6 +24,21 @@ pub(super) enum Mode {
 pub(super) struct Side {
     pub(super) commands: Vec<(String, String)>,
     pub(super) extra: Extra,
+    /// What the server asks of a client after the handshake.
+    pub(super) post_handshake: ClientAuth,
+}
+
+impl Side {
+    /// Whether one of the commands `Options` has this word.
+    pub(super) fn has_option(&self, word: &str) -> bool {
+        let options = self.commands.iter().filter(|(command, _)| command.eq_ignore_ascii_case("Options"));
+        options.flat_map(|(_, value)| value.split(',')).any(|known| known.trim().eq_ignore_ascii_case(word))
+    }
+
+    /// Whether a server's sessions are in their tickets.
+    pub(super) fn gives_tickets(&self) -> bool {
+        !self.has_option("-SessionTicket")
+    }
 }
 
 /// The sides of one handshake.
@@ -108,11 +124,37 @@ fn side(case: &Value, commands: &str, extra: &str) -> std::result::Result<Side, 
     if case.get(commands).is_none() {
         return Err(Trouble::new(format!("{commands} is missing")).into());
     }
-    let list = object(case, commands)?
-        .into_iter()
-        .map(|(command, value)| Ok((command.clone(), word(&command, &value)?)))
-        .collect::<Result<_>>()?;
-    Ok(Side { commands: list, extra: Extra::read(&object(case, extra)?)? })
+    let mut list = Vec::new();
+    let mut post_handshake = ClientAuth::None;
+    for (command, value) in object(case, commands)? {
+        let mut value = word(&command, &value)?;
+        if command.eq_ignore_ascii_case("VerifyMode") {
+            (value, post_handshake) = without_post_handshake(&value);
+        }
+        list.push((command, value));
+    }
+    Ok(Side { commands: list, extra: Extra::read(&object(case, extra)?)?, post_handshake })
+}
+
+/// Takes the words for later from a `VerifyMode`: the library is asked for that when the time has come.
+fn without_post_handshake(value: &str) -> (String, ClientAuth) {
+    let mut auth = ClientAuth::None;
+    let rest: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|word| match *word {
+            "RequestPostHandshake" if auth == ClientAuth::None => {
+                auth = ClientAuth::Optional;
+                false
+            }
+            "RequirePostHandshake" => {
+                auth = ClientAuth::Require;
+                false
+            }
+            other => other != "RequestPostHandshake",
+        })
+        .collect();
+    (rest.join(","), auth)
 }
 
 fn object(case: &Value, field: &str) -> Result<Map<String, Value>> {

@@ -10,7 +10,7 @@ use patina_tls::{
 };
 
 use super::extra::{NameCallback, VerifyCallback};
-use super::plan::{Mode, Side, Sides};
+use super::plan::{Side, Sides};
 use super::{Refusal, skip};
 use crate::trouble::Trouble;
 
@@ -29,14 +29,14 @@ pub(super) struct ServerSetup {
     pub(super) chosen: Chosen,
 }
 
-pub(super) fn server(sides: &Sides, max_fragment: usize, mode: Mode) -> Result<ServerSetup, Refusal> {
+pub(super) fn server(sides: &Sides, max_fragment: usize) -> Result<ServerSetup, Refusal> {
     let chosen = Chosen::default();
     let callback = sides.server.extra.name_callback;
-    let mut builder = server_builder(&sides.server, max_fragment, mode)?;
+    let mut builder = server_builder(&sides.server, max_fragment)?;
     if callback != NameCallback::None {
         let mut second = None;
         if let Some(side) = &sides.server2 {
-            let mut other = server_builder(side, max_fragment, mode)?;
+            let mut other = server_builder(side, max_fragment)?;
             if callback == NameCallback::HelloNoV12 {
                 other = other.versions(..=ProtocolVersion::TLSv1_1);
             }
@@ -86,7 +86,7 @@ fn select(
     }
 }
 
-fn server_builder(side: &Side, max_fragment: usize, mode: Mode) -> Result<ConfigBuilder<Server>, Refusal> {
+fn server_builder(side: &Side, max_fragment: usize) -> Result<ConfigBuilder<Server>, Refusal> {
     let mut builder = refuse(conf(side)?.server())?
         .map_err(|error| Trouble::new(error.to_string()))?
         .max_send_fragment(max_fragment)
@@ -94,7 +94,8 @@ fn server_builder(side: &Side, max_fragment: usize, mode: Mode) -> Result<Config
         .with_openssl(|context| {
             context.set_ticket_keys(&TICKET_KEYS).map_err(|_| openssl::error::ErrorStack::get())
         });
-    if mode == Mode::RenegotiateServer && !refuses_renegotiation(side) {
+    // The suite's servers follow their clients unless they are told otherwise.
+    if !side.has_option("NoRenegotiation") && !side.has_option("-ClientRenegotiation") {
         builder = builder.renegotiation(RenegotiationPolicy::allow_unlimited());
     }
     if let Some(protocols) = &side.extra.alpn {
@@ -113,8 +114,11 @@ pub(super) fn client(side: &Side, max_fragment: usize) -> Result<Made<ClientConf
         // The suite's certificates are for nobody in particular.
         .identity_check(|_: &str, _: &Certificate| Ok(()));
     // A client of libssl follows a server that renegotiates.
-    if !refuses_renegotiation(side) {
+    if !side.has_option("NoRenegotiation") {
         builder = builder.renegotiation(RenegotiationPolicy::allow_unlimited());
+    }
+    if side.extra.enable_pha {
+        builder = builder.post_handshake_auth(true);
     }
     if side.extra.verify_callback == VerifyCallback::AcceptAll {
         builder = builder.server_verification(ServerVerification::InsecureReport);
@@ -126,13 +130,6 @@ pub(super) fn client(side: &Side, max_fragment: usize) -> Result<Made<ClientConf
         builder = builder.npn(protocols);
     }
     refuse(builder.build())
-}
-
-fn refuses_renegotiation(side: &Side) -> bool {
-    side.commands.iter().any(|(command, value)| {
-        command.eq_ignore_ascii_case("Options")
-            && value.split(',').any(|word| word.trim() == "NoRenegotiation")
-    })
 }
 
 fn conf(side: &Side) -> Result<SslConf, Refusal> {

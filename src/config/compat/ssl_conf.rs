@@ -14,6 +14,7 @@ use crate::materials::dh::DhParameters;
 use crate::materials::identity::Identity;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, ServerVerification};
+use crate::sys::compat;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::limit::RenegotiationPolicy;
 use crate::values::nearest::nearest;
@@ -293,8 +294,10 @@ impl SslConf {
             true => RenegotiationPolicy::allow_unlimited(),
             false => RenegotiationPolicy::deny(),
         };
+        // As a lowest version it means "all that there are" to a libssl that has no SSL 3.0.
+        let min = self.min.filter(|min| *min != ProtocolVersion::SSLv3 || compat::HAS_SSLV3);
         let mut builder = builder
-            .versions(VersionRange::new(self.min, self.max))
+            .versions(VersionRange::new(min, self.max))
             .secure_options(self.set)
             .without_secure_options(self.cleared)
             .renegotiation(renegotiation);
