@@ -185,10 +185,13 @@ mod tests {
             let seen = observed(json!({"mode": mode, "server": side(server("server-rsa"), options)}));
             assert_eq!(seen["ExpectedResult"], "Success", "{mode}: {seen}");
         }
-        let options = json!({"MaxProtocol": "TLSv1.2"});
+        let options = json!({"MaxProtocol": "TLSv1.2", "Options": "-ClientRenegotiation"});
         let seen =
             observed(json!({"mode": "RenegotiateClient", "server": side(server("server-rsa"), options)}));
-        assert_eq!(seen["ExpectedResult"], "ClientFail");
+        assert_eq!(
+            (&seen["ExpectedResult"], &seen["ExpectedServerAlert"]),
+            (&json!("ClientFail"), &json!("NoRenegotiation"))
+        );
         for mode in ["KeyUpdateServer", "KeyUpdateClient"] {
             for kind in ["KeyUpdateRequested", "KeyUpdateNotRequested"] {
                 let seen = observed(json!({"mode": mode, "test": {"KeyUpdateType": kind}}));
