@@ -25,6 +25,47 @@ use crate::values::error::Error;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Changing the configuration
+///
+/// A certificate that is renewed or a revocation list that has grown makes a new configuration, and that a new acceptor;
+/// connections that are open keep theirs. [`TlsServer`](crate::TlsServer) changes while it runs by
+/// [`ServerHandle::set_config`](crate::ServerHandle::set_config). A loop of one's own asks a channel for the newest acceptor
+/// at each connection; cloning one costs no more than counting a reference:
+///
+/// ```no_run
+/// use patina_tls::{ClientAuth, Error, Identity, ServerConfig, TlsAcceptor, TrustStore};
+/// use tokio::net::TcpListener;
+/// use tokio::sync::watch;
+///
+/// fn load() -> Result<TlsAcceptor, Error> {
+///     let staff = TrustStore::from_pem_file("staff-ca.pem")?.with_crl_pem_file("staff.crl.pem")?;
+///     let config = ServerConfig::builder()
+///         .identity(Identity::from_pem_files("server.pem", "server.key")?)
+///         .client_auth(ClientAuth::Require)
+///         .trust(staff)
+///         .build()?;
+///     Ok(TlsAcceptor::new(config))
+/// }
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let (reload, newest) = watch::channel(load()?);
+/// // In a task of its own, whenever a file has changed: a configuration that fails leaves the old one in its place.
+/// let changed = move || load().map(|acceptor| reload.send_replace(acceptor));
+/// # let _ = changed;
+///
+/// let listener = TcpListener::bind("0.0.0.0:8443").await?;
+/// loop {
+///     let (tcp, _) = listener.accept().await?;
+///     let acceptor = newest.borrow().clone();
+///     tokio::spawn(async move { acceptor.accept(tcp).await });
+/// }
+/// # }
+/// ```
+///
+/// Sessions and tickets of the old configuration are not resumed by the new one, so that a client which has been revoked
+/// since must show its certificate again; not so where [`with_openssl`](crate::ConfigBuilder::with_openssl) gives both the
+/// same ticket keys.
 #[derive(Debug, Clone)]
 pub struct TlsAcceptor {
     config: ServerConfig,

@@ -184,6 +184,8 @@ impl ServerHandle {
     }
 
     /// Sets the configuration of connections from now on: Node's `setSecureContext()`. Those that are open keep theirs.
+    ///
+    /// It is the way to renew a certificate or a revocation list. Sessions and tickets of the old configuration are not resumed.
     #[doc(alias = "setSecureContext")]
     pub fn set_config(&self, config: ServerConfig) {
         *self.shared.config.write().unwrap_or_else(PoisonError::into_inner) = config;

@@ -63,6 +63,53 @@ secure_options! {
     /// # }
     /// ```
     ///
+    /// # What can be seen of each
+    ///
+    /// With and without the option, by the library's own tests (`tests/api/secure_options.rs`):
+    ///
+    /// | option | seen from outside |
+    /// | --- | --- |
+    /// | `NO_EXTENDED_MASTER_SECRET` | no extension 23 from either side |
+    /// | `CLEANSE_PLAINTEXT` | not to be seen: memory of the process |
+    /// | `LEGACY_SERVER_CONNECT` | a client goes on after a ServerHello without extension 0xFF01 |
+    /// | `ENABLE_KTLS` | not to be seen: connections move their bytes without a socket that libssl knows |
+    /// | `TLSEXT_PADDING` | a ClientHello of 256 to 511 bytes becomes one of 512 |
+    /// | `SAFARI_ECDHE_ECDSA_BUG` | not to be seen without a Safari of that time |
+    /// | `IGNORE_UNEXPECTED_EOF` | a cut is `Truncated` with it and without it |
+    /// | `ALLOW_CLIENT_RENEGOTIATION` | without it libssl refuses what the policy allows; with it the policy decides |
+    /// | `DISABLE_TLSEXT_CA_NAMES` | the request for a certificate names no authority |
+    /// | `ALLOW_NO_DHE_KEX` | psk_key_exchange_modes offers `psk_ke` as well |
+    /// | `DONT_INSERT_EMPTY_FRAGMENTS` | one record of TLS 1.0 and CBC where there were two |
+    /// | `NO_QUERY_MTU` | not to be seen: DTLS |
+    /// | `COOKIE_EXCHANGE` | not to be seen: DTLS |
+    /// | `NO_TICKET` | no ticket in TLS 1.2; in TLS 1.3 tickets of 32 bytes, which name a session that is kept |
+    /// | `CISCO_ANYCONNECT` | not to be seen: DTLS |
+    /// | `NO_SESSION_RESUMPTION_ON_RENEGOTIATION` | a renegotiation that asks for resumption becomes a full handshake |
+    /// | `NO_COMPRESSION` | not to be seen: libssl has to be built with zlib, and level 2 forbids it |
+    /// | `ALLOW_UNSAFE_LEGACY_RENEGOTIATION` | as `LEGACY_SERVER_CONNECT` |
+    /// | `NO_ENCRYPT_THEN_MAC` | no extension 22 from either side |
+    /// | `ENABLE_MIDDLEBOX_COMPAT` | a session id and a ChangeCipherSpec in TLS 1.3; without it none |
+    /// | `PRIORITIZE_CHACHA` | a server that prefers AES takes ChaCha20 where the client has it first |
+    /// | `CIPHER_SERVER_PREFERENCE` | the server's first suite is taken, not the client's |
+    /// | `TLS_ROLLBACK_BUG` | not to be seen without a client that has the bug |
+    /// | `NO_ANTI_REPLAY` | a ticket for early data resumes twice |
+    /// | `NO_SSLv3` | a handshake with SSL 3.0 fails, on either side, where libssl has it |
+    /// | `NO_TLSv1` | a handshake with TLS 1.0 fails, on either side |
+    /// | `NO_TLSv1_2` | a handshake with TLS 1.2 fails, on either side |
+    /// | `NO_TLSv1_1` | a handshake with TLS 1.1 fails, on either side |
+    /// | `NO_TLSv1_3` | a handshake with TLS 1.3 fails, on either side |
+    /// | `NO_RENEGOTIATION` | a renegotiation that the policy allows is refused |
+    /// | `CRYPTOPRO_TLSEXT_BUG` | not to be seen without GOST ciphers |
+    /// | `NO_TX_CERTIFICATE_COMPRESSION` | not to be seen: libssl has to be built with zlib, brotli or zstd |
+    /// | `NO_RX_CERTIFICATE_COMPRESSION` | not to be seen: libssl has to be built with zlib, brotli or zstd |
+    /// | `ENABLE_KTLS_TX_ZEROCOPY_SENDFILE` | not to be seen: as `ENABLE_KTLS` |
+    /// | `PREFER_NO_DHE_KEX` | a resumption without key_share in the ServerHello |
+    /// | `LEGACY_EC_POINT_FORMATS` | ec_point_formats names the compressed ones |
+    /// | `ECH_GREASE` | extension 0xFE0D in a ClientHello |
+    /// | `ECH_TRIALDECRYPT` | not to be seen without keys for Encrypted Client Hello, which have no option here |
+    /// | `ECH_IGNORE_CID` | not to be seen without such keys |
+    /// | `ECH_GREASE_RETRY_CONFIG` | not to be seen without such keys |
+    ///
     /// # Security
     ///
     /// Several options give up a defence; their lines say which. Set them for the one peer that needs them.
@@ -89,8 +136,8 @@ secure_options! {
         TLSEXT_PADDING = 4, "1.1.1";
         /// Avoids ECDHE-ECDSA with Safari on OS X 10.8, which has it broken.
         SAFARI_ECDHE_ECDSA_BUG = 6, "1.1.1";
-        /// Takes a transport's end without close_notify for a regular end, so that a cut goes unseen. OpenSSL
-        /// 3.0.
+        /// Has libssl take a transport's end without close_notify for a regular end. Connections of this library tell a
+        /// cut as [`ErrorKind::Truncated`] all the same. OpenSSL 3.0.
         IGNORE_UNEXPECTED_EOF = 7, "3.0";
         /// Lets a server accept renegotiation that the client starts; 1.1.1 always does. OpenSSL 3.0.
         ALLOW_CLIENT_RENEGOTIATION = 8, "3.0";

@@ -1,7 +1,6 @@
 //! Contexts that the application has made: what is set, what runs, what is left alone.
 
 use std::future::poll_fn;
-use std::io::Write;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,74 +14,19 @@ use openssl::x509::X509VerifyResult;
 use patina_tls::ext::{SessionCount, SslContextRefExt, SslRefExt, SslStreamExt};
 use patina_tls::{
     AdoptedContext, Alert, ErrorKind, RenegotiationPolicy, ServerConfig, TlsAcceptor, TlsConnector,
-    TlsEngine, VerifyCode,
+    VerifyCode,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 
 use crate::support::fixtures;
 use crate::support::pair::{self, Stream};
-use crate::support::wire::{self, End, Wire, client_context, only, server_context};
+use crate::support::sides::Sides;
+use crate::support::wire::{self, client_context, only, server_context};
 
 const PLAIN: RenegotiationPolicy = RenegotiationPolicy::deny();
 
 fn config(context: &SslContextRef, policy: RenegotiationPolicy) -> ServerConfig {
     TlsAcceptor::adopt(AdoptedContext::from(context)).renegotiation(policy).build().unwrap().config().clone()
-}
-
-/// An adopted server without a socket, and a client of the `openssl` crate.
-struct Sides {
-    client: Wire,
-    server: TlsEngine,
-    wire: End,
-}
-
-impl Sides {
-    fn new(client: &SslContextRef, server: &ServerConfig) -> Sides {
-        let (near, far) = End::pair();
-        Sides { client: wire::client(client, near), server: TlsEngine::server(server).unwrap(), wire: far }
-    }
-
-    /// Moves bytes to the server, and what it answers back.
-    fn pass(&mut self) {
-        self.server.receive(&self.wire.take());
-        let _ = self.server.advance();
-        self.wire.write_all(&self.server.take_output()).unwrap();
-    }
-
-    fn shaken(client: &SslContextRef, server: &ServerConfig) -> Sides {
-        let mut sides = Sides::new(client, server);
-        for _ in 0..20 {
-            let done = wire::shake(&mut sides.client).unwrap();
-            sides.pass();
-            if done && sides.server.is_established() {
-                return sides;
-            }
-        }
-        panic!("the handshake makes no progress");
-    }
-
-    /// The client asks for a new handshake; what the server's reading comes to, whether the client is done, and how many
-    /// bytes the server has sent.
-    fn renegotiate(&mut self) -> (Result<(), patina_tls::Error>, bool, usize) {
-        let before = self.client.ssl().total_renegotiations();
-        let (mut server, mut client, mut sent) = (Ok(()), Ok(false), 0);
-        self.client.ssl_mut().renegotiate().unwrap();
-        for _ in 0..6 {
-            if client.is_ok() {
-                client = wire::shake(&mut self.client);
-            }
-            self.server.receive(&self.wire.take());
-            let mut buf = [0; 64];
-            if server.is_ok() {
-                server = self.server.read(&mut buf).map(|read| assert_eq!(read, None));
-            }
-            let output = self.server.take_output();
-            sent += output.len();
-            self.wire.write_all(&output).unwrap();
-        }
-        assert_eq!(self.client.ssl().total_renegotiations(), before + 1);
-        (server, matches!(client, Ok(true)) && !self.client.ssl().renegotiate_pending(), sent)
-    }
 }
 
 /// What can be read of a context, but its counters.

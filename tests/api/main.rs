@@ -35,6 +35,8 @@ mod psk;
 mod renegotiation;
 mod resolver;
 mod resumption;
+mod revocation;
+mod secure_options;
 mod send_sync;
 mod server;
 mod sni;

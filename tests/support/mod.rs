@@ -6,6 +6,7 @@ pub(crate) mod pair;
 #[cfg(feature = "cli")]
 pub(crate) mod program;
 pub(crate) mod script;
+pub(crate) mod sides;
 pub(crate) mod waker;
 pub(crate) mod wire;
 
