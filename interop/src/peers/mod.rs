@@ -6,6 +6,7 @@ mod gnutls_words;
 pub mod go;
 pub mod java;
 pub mod node;
+pub mod nss;
 pub mod openssl;
 mod openssl_output;
 pub mod patina;
@@ -17,7 +18,7 @@ use crate::peer::Peer;
 use crate::trouble::{Result, Trouble};
 
 /// Every implementation.
-pub fn all() -> [&'static dyn Peer; 8] {
+pub fn all() -> [&'static dyn Peer; 9] {
     [
         &patina::Patina,
         &openssl::Openssl,
@@ -27,6 +28,7 @@ pub fn all() -> [&'static dyn Peer; 8] {
         &go::Go,
         &java::Java,
         &curl::Curl,
+        &nss::Nss,
     ]
 }
 
