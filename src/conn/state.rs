@@ -264,7 +264,7 @@ impl State {
     /// After a handshake that failed: what libssl found, where the verification is not ours.
     pub(crate) fn note_verify_result(&self, ssl: &SslRef) {
         let mut inner = self.inner();
-        let found = VerifyCode::from(ssl.verify_result().as_raw());
+        let found = compat::verify_code(ssl.verify_result().as_raw());
         if inner.context.adopted.is_some() && inner.verdict.chain.is_none() && !found.is_ok() {
             inner.verdict.chain = Some(found);
         }
@@ -286,7 +286,7 @@ impl State {
         }
         let chain = match ssl.peer_certificate() {
             Some(certificate) => {
-                let mut chain = VerifyCode::from(ssl.verify_result().as_raw());
+                let mut chain = compat::verify_code(ssl.verify_result().as_raw());
                 // A session of a name that did not fit says so in its result; its chain was good.
                 if self.role == Role::Client && (chain.is_ok() || chain == VerifyCode::HOSTNAME_MISMATCH) {
                     let mismatch = self.check_name(&certificate);
@@ -555,7 +555,7 @@ impl Hooks for State {
         let ran = chain.verify_cert().unwrap_or(false);
         let mut code = self.inner().verdict.chain.unwrap_or(VerifyCode::OK);
         if !ran && code.is_ok() {
-            code = match VerifyCode::from(chain.error().as_raw()) {
+            code = match compat::verify_code(chain.error().as_raw()) {
                 error if !error.is_ok() => error,
                 _ => VerifyCode::UNSPECIFIED,
             };
@@ -572,7 +572,7 @@ impl Hooks for State {
 
     fn verify_step(&self, ok: bool, chain: &mut X509StoreContextRef) -> bool {
         if !ok {
-            self.inner().verdict.chain = Some(VerifyCode::from(chain.error().as_raw()));
+            self.inner().verdict.chain = Some(compat::verify_code(chain.error().as_raw()));
         }
         true
     }

@@ -12,9 +12,8 @@ use super::server_identity::check_server_identity;
 use super::trust::TrustStore;
 use super::verify::{CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
 use crate::sys::queue::{self, stack_error};
-use crate::sys::{chain, context};
+use crate::sys::{chain, compat, context};
 use crate::values::error::{Error, ErrorKind};
-use crate::values::verify_code::VerifyCode;
 
 /// What a certificate must be good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -200,7 +199,7 @@ impl ChainVerifier {
             return Err(no_policy(&self.policies[place]));
         }
         let judged = judged.map_err(|stack| stack_error(ErrorKind::State, &stack))?;
-        let code = VerifyCode::from(judged.code);
+        let code = compat::verify_code(judged.code);
         if !code.is_ok() {
             queue::clear();
             return Err(Error::new(ErrorKind::Unauthorized, code.to_string()).with_code(code.code()));

@@ -1,12 +1,12 @@
 //! Everything that depends on the version of libssl: no other module of the crate has a version `cfg`.
 
-#[allow(unused_imports, reason = "1.1.1 without SSL_trace declares nothing that has one")]
 use std::ffi::c_int;
 
 use foreign_types::ForeignTypeRef;
 use openssl::ssl::{SslOptions, SslRef};
 
 use super::hook::Message;
+use crate::values::verify_code::VerifyCode;
 
 /// Whether this libssl can speak SSL 3.0. From 4.0 on it is gone, whatever the build options say.
 pub(crate) const HAS_SSLV3: bool = cfg!(not(any(osslconf = "OPENSSL_NO_SSL3_METHOD", ossl400)));
@@ -21,6 +21,11 @@ pub(crate) const SUITES_MUST_BE_KNOWN: bool = cfg!(not(ossl300));
 /// From 4.0 on, one-time Diffie-Hellman in TLS 1.2 and older needs no parameters of the server's: a group of RFC 7919 that both
 /// sides have will do.
 pub(crate) const DHE_NEEDS_NO_PARAMETERS: bool = cfg!(ossl400);
+
+/// libssl's verdict on a chain. 1.1.1 has a few other numbers.
+pub(crate) fn verify_code(number: c_int) -> VerifyCode {
+    if cfg!(ossl300) { VerifyCode::from(number) } else { VerifyCode::from_openssl_1_1_1(number) }
+}
 
 #[cfg(ossl300)]
 type OptionBits = u64;

@@ -2,6 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::error::ErrorStack;
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
+use openssl::x509::{X509, X509Name};
 use patina_tls::{
     Certificate, ChainVerifier, ClientConfig, CrlCheck, ErrorKind, Purpose, ServerConfig, TrustStore,
     VerifyCode, VerifyFlags,
@@ -121,4 +129,49 @@ fn a_rule_that_cannot_be_used_is_named() {
         let error = verifier.verify(&certificate("server-rsa"), &[]).unwrap_err();
         assert_eq!((error.kind(), error.option()), (ErrorKind::Config, Some(option)));
     }
+}
+
+/// A certificate of that name, with a basic constraint, by its own key or that of an issuer.
+fn minted(
+    name: &str,
+    is_ca: bool,
+    key: &PKey<Private>,
+    issuer: Option<(&X509, &PKey<Private>)>,
+) -> Result<X509, ErrorStack> {
+    let mut subject = X509Name::builder()?;
+    subject.append_entry_by_nid(Nid::COMMONNAME, name)?;
+    let subject = subject.build();
+    let mut builder = X509::builder()?;
+    builder.set_version(2)?;
+    builder.set_subject_name(&subject)?;
+    builder.set_issuer_name(issuer.map_or(&subject, |(issuer, _)| issuer.subject_name()))?;
+    builder.set_not_before(Asn1Time::from_str("20200101000000Z")?.as_ref())?;
+    builder.set_not_after(Asn1Time::from_str("21190101000000Z")?.as_ref())?;
+    builder.set_pubkey(key)?;
+    let mut constraints = BasicConstraints::new();
+    if is_ca {
+        constraints.critical().ca();
+    }
+    builder.append_extension(constraints.build()?)?;
+    let names = SubjectAlternativeName::new().dns(name).build(&builder.x509v3_context(None, None))?;
+    builder.append_extension(names)?;
+    builder.sign(issuer.map_or(key, |(_, key)| key), MessageDigest::sha256())?;
+    Ok(builder.build())
+}
+
+#[test]
+fn an_issuer_that_is_no_authority_has_nodes_code_whatever_number_libssl_gives_it() {
+    let make = |name: &str, is_ca, issuer: Option<&(X509, PKey<Private>)>| {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+        let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
+        (minted(name, is_ca, &key, issuer.map(|(x509, key)| (x509, key))).unwrap(), key)
+    };
+    let root = make("Root", true, None);
+    let middle = make("No Authority", false, Some(&root));
+    let leaf = make("localhost", false, Some(&middle));
+    let [root, middle, leaf] =
+        [root, middle, leaf].map(|(x509, _)| Certificate::from_pem(x509.to_pem().unwrap()).unwrap());
+    let verifier = ChainVerifier::new(TrustStore::from_certificates([root])).purpose(Purpose::Any);
+    let error = verifier.verify(&leaf, &[middle]).unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::Unauthorized, "INVALID_CA"), "{error:?}");
 }
