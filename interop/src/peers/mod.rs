@@ -11,6 +11,7 @@ pub mod openssl;
 mod openssl_output;
 pub mod patina;
 pub mod python;
+pub mod rustls;
 mod script;
 mod suites;
 
@@ -18,7 +19,7 @@ use crate::peer::Peer;
 use crate::trouble::{Result, Trouble};
 
 /// Every implementation.
-pub fn all() -> [&'static dyn Peer; 9] {
+pub fn all() -> [&'static dyn Peer; 10] {
     [
         &patina::Patina,
         &openssl::Openssl,
@@ -29,6 +30,7 @@ pub fn all() -> [&'static dyn Peer; 9] {
         &java::Java,
         &curl::Curl,
         &nss::Nss,
+        &rustls::Rustls,
     ]
 }
 

@@ -461,7 +461,8 @@ fn facts(said: &str) -> Seen {
 
 /// The last error that has a name of NSS's: `tstclnt: ...: SSL_ERROR_BAD_CERT_ALERT: text`.
 fn error(said: &str) -> Option<String> {
-    let mut lines = said.lines().filter(|line| line.contains("_ERROR") && !line.contains("PR_IN_PROGRESS_ERROR"));
+    let mut lines =
+        said.lines().filter(|line| line.contains("_ERROR") && !line.contains("PR_IN_PROGRESS_ERROR"));
     lines.next_back().map(str::to_owned)
 }
 

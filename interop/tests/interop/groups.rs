@@ -57,6 +57,8 @@ macro_rules! groups {
                 agree_with_java_servers = "patina" > "java",
                 agree_with_java_clients = "java" > "patina",
                 agree_with_curl = "curl" > "patina",
+                agree_with_rustls_servers = "patina" > "rustls",
+                agree_with_rustls_clients = "rustls" > "patina",
                 agree_with_nss_servers = "patina" > "nss",
                 agree_with_nss_clients = "nss" > "patina",
             }
