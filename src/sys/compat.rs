@@ -27,6 +27,15 @@ pub(crate) fn verify_code(number: c_int) -> VerifyCode {
     if cfg!(ossl300) { VerifyCode::from(number) } else { VerifyCode::from_openssl_1_1_1(number) }
 }
 
+/// The other way: this libssl's number for one of 3.0.
+pub(crate) fn verify_number(number: c_int) -> c_int {
+    if cfg!(ossl300) {
+        return number;
+    }
+    // As many as 1.1.1 has.
+    (0..=79).find(|own| VerifyCode::from_openssl_1_1_1(*own).number() == number).unwrap_or(number)
+}
+
 #[cfg(ossl300)]
 type OptionBits = u64;
 #[cfg(not(ossl300))]
@@ -525,5 +534,21 @@ pub(super) mod provider {
             key: *mut openssl_sys::EVP_PKEY,
             properties: *const c_char,
         ) -> *mut openssl_sys::EVP_PKEY_CTX, absent null_mut();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_keeps_its_meaning_on_the_way_to_libssl_and_back() {
+        for code in VerifyCode::NAMED {
+            let there = verify_number(code.number());
+            // What 1.1.1 has no number for comes back as it went, unless 1.1.1 means something else by it.
+            if cfg!(ossl300) || (0..=79).any(|own| VerifyCode::from_openssl_1_1_1(own) == *code) {
+                assert_eq!(verify_code(there), *code);
+            }
+        }
     }
 }

@@ -13,7 +13,7 @@ use openssl::stack::StackRef;
 use openssl::x509::X509VerifyResult;
 use openssl_sys as ffi;
 
-use super::decl;
+use super::{compat, decl};
 
 /// The body of an extension of the ClientHello that is being processed; only inside the ClientHello callback.
 pub(crate) fn hello_extension(ssl: &SslRef, extension: u16) -> Option<&[u8]> {
@@ -91,10 +91,10 @@ pub(crate) fn context_versions(context: &SslContextRef) -> (Option<SslVersion>, 
     }
 }
 
-/// A number of a verification result in the `openssl` crate's type.
+/// A number of OpenSSL 3.0 for a verification result in the `openssl` crate's type, with the number that this libssl has.
 pub(crate) fn verify_result(number: i32) -> X509VerifyResult {
     // SAFETY: the type is a plain number; texts of unknown ones are "unknown certificate verification error".
-    unsafe { X509VerifyResult::from_raw(number) }
+    unsafe { X509VerifyResult::from_raw(compat::verify_number(number)) }
 }
 
 /// Takes the verification parameters of `context` over: after a swap of the SSL's context.
