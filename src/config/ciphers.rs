@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use openssl::ssl::{SslContextBuilder, SslMethod};
-use patina_ciphers::{CipherString, Generation, Library, ParseError, Split, Warning, WarningKind};
+use patina_ciphers::{CipherString, Generation, Library, ParseError, Profile, Split, Warning, WarningKind};
 
 use super::apply::{c_text, refused};
 use super::cipher_list::{CipherList, names_algorithm};
@@ -42,7 +42,7 @@ pub(super) fn set_ciphers(
         ctx.set_cipher_list(part.text).map_err(|stack| {
             let error =
                 part.point(refused(part.option, &stack), detect().and_then(|it| refusal(part.text, &it)));
-            explain_missing(error, &asked, legacy_provider)
+            explain_missing(error, part.text, &asked, legacy_provider)
         })?;
         ignored.missing = missing_algorithms(ctx, asked);
     }
@@ -167,9 +167,13 @@ impl<'a> Part<'a> {
     }
 }
 
+fn generation() -> Option<Generation> {
+    Generation::from_version_number(openssl::version::number().cast_unsigned())
+}
+
 /// What libssl has now, with the providers that are loaded.
 fn detect() -> Option<Library> {
-    let generation = Generation::from_version_number(openssl::version::number().cast_unsigned())?;
+    let generation = generation()?;
     let mut ctx = SslContextBuilder::new(SslMethod::tls()).ok()?;
     Some(Library::detect(generation, |string| {
         ctx.set_cipher_list(string).ok()?;
@@ -179,8 +183,9 @@ fn detect() -> Option<Library> {
 }
 
 fn ignored_words(text: &str, library: &Library) -> Vec<Warning> {
-    // Fedora's libssl has a word of its own.
-    if text.starts_with("PROFILE=") {
+    // Fedora's libssl has a word of its own, and Node's default string has two names that no libssl knows: nobody's slip.
+    let is_node_s = Profile::by_name("node-default").is_some_and(|profile| profile.legacy() == text);
+    if text.starts_with("PROFILE=") || is_node_s {
         return Vec::new();
     }
     let mut warnings = library.warnings(text);
@@ -193,12 +198,17 @@ fn refusal(text: &str, library: &Library) -> Option<ParseError> {
     CipherString::parse_for(text, library).and_then(|string| string.evaluate(library)).err()
 }
 
-/// Says what is missing when nothing is left of a cipher string that names algorithms of the legacy provider.
-fn explain_missing(error: Error, asked: &[&str], legacy_provider: bool) -> Error {
-    if asked.is_empty() || error.code() != NO_CIPHER_MATCH {
+/// Nothing is left of a string that would select something if this libssl were built and loaded with all that it can have.
+fn explain_missing(error: Error, text: &str, asked: &[&str], legacy_provider: bool) -> Error {
+    let complete = generation().map(Library::complete);
+    if error.code() != NO_CIPHER_MATCH || complete.is_none_or(|library| library.evaluate(text).is_err()) {
         return error;
     }
-    Error::unsupported(format!("{}: {}", missing_text(asked, legacy_provider), error.message()))
+    let missing = match asked {
+        [] => openssl::version::version().to_owned(),
+        _ => missing_text(asked, legacy_provider),
+    };
+    Error::unsupported(format!("{missing}: {}", error.message()))
         .with_option("cipher_list")
         .with_code(NO_CIPHER_MATCH)
         .with_span(error.span())
@@ -215,13 +225,14 @@ fn missing_algorithms(ctx: &SslContextBuilder, mut asked: Vec<&'static str>) -> 
 
 fn missing_text(algorithms: &[&str], legacy_provider: bool) -> String {
     let version = openssl::version::version();
-    let names = algorithms.join(" and ");
     if compat::HAS_PROVIDERS && !legacy_provider {
-        format!("{names} suites need the provider \"legacy\", which {version} cannot load here")
-    } else {
-        format!(
-            "{version} may have been built without suites with {names}: SEED needs enable-seed, RC4 \
-             enable-weak-ssl-ciphers, IDEA enable-idea and TLS 1.1 or older"
-        )
+        let names = algorithms.join(" and ");
+        return format!("{names} suites need the provider \"legacy\", which {version} cannot load here");
     }
+    let suites = |algorithm: &&str| match *algorithm {
+        "RC4" => "RC4 suites (enable-weak-ssl-ciphers)".to_owned(),
+        other => format!("{other} suites (enable-{})", other.to_ascii_lowercase()),
+    };
+    let suites: Vec<String> = algorithms.iter().map(suites).collect();
+    format!("{version} was built without {}", suites.join(" and "))
 }

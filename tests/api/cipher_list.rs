@@ -120,6 +120,14 @@ fn what_is_known_or_forbids_what_is_gone_is_no_warning() {
     ] {
         assert_eq!(warnings(list), [""; 0], "{list}");
     }
+    // Two of the names in it are no libssl's.
+    let node = patina_ciphers::Profile::by_name("node-default").unwrap();
+    assert_eq!(warnings(&format!("{}:{}", node.tls13(), node.legacy())), [""; 0]);
+    assert_eq!(
+        warnings("ECDHE+AES:DHE-RSA-AES256-SHA384").len(),
+        1,
+        "in a string of one's own they are told"
+    );
     assert_eq!(ServerConfig::builder().build().unwrap().warnings().count(), 0);
 }
 
@@ -147,12 +155,12 @@ fn names_of_tls_1_3_are_pointed_at_in_both_lists() {
 
 #[test]
 fn libssl_alone_decides_what_is_refused() {
-    let words = ["HIGH", "aNULL", "RC4", "EXPORT", "AESGMC", "kRSA", "ECDHE", "DEFAULT", "é", ""];
+    let words = ["HIGH", "aNULL", "RC4", "AESGMC", "DEFAULT", "é", ""];
     let (mut taken, mut refused) = (0, 0);
     for first in words {
         for operator in ["", "!", "-", "+", "@"] {
             for second in words {
-                for separator in [":", ",", " ", ";", "+", "/"] {
+                for separator in [":", ",", "+", "/"] {
                     let list = format!("{first}{separator}{operator}{second}");
                     let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
                     // Nothing but what Node's split takes away differs: empty items, and a list without items.
@@ -181,5 +189,5 @@ fn libssl_alone_decides_what_is_refused() {
             }
         }
     }
-    assert!(taken > 500 && refused > 500, "{taken} taken, {refused} refused");
+    assert!(taken > 200 && refused > 200, "{taken} taken, {refused} refused");
 }

@@ -23,6 +23,7 @@ mod hooks;
 mod key_uri;
 mod legacy;
 mod library;
+mod old_protocols;
 mod options;
 mod panic;
 #[cfg(feature = "cli")]
