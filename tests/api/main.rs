@@ -32,6 +32,8 @@ mod program;
 mod program_keys;
 #[cfg(feature = "cli")]
 mod program_options;
+#[cfg(feature = "cli")]
+mod program_rehandshake;
 mod psk;
 mod renegotiation;
 mod resolver;

@@ -1,13 +1,12 @@
 //! Keys of the program `patina` that are not certificates' (PSK, DHE), and NPN: among ourselves and with `openssl`.
 
-use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::Value;
 
 use crate::support::fixtures;
-use crate::support::program::{Serving, event, lines, patina, refusal, run, text};
+use crate::support::program::{Scratch, Serving, event, lines, patina, refusal, text};
+use crate::support::s_client::{SServer, s_client};
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const PUMP: &str = "pump-7:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -21,83 +20,6 @@ const KINDS: [&str; 4] = [
     "ECDHE-PSK-AES128-CBC-SHA256",
     "RSA-PSK-AES128-GCM-SHA256",
 ];
-
-/// A file that goes with the value.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str, text: impl AsRef<[u8]>) -> Scratch {
-        let file = std::env::temp_dir().join(format!("patina-{}-{name}", std::process::id()));
-        std::fs::write(&file, text).unwrap();
-        Scratch(file)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-fn openssl(words: &[&str]) -> Command {
-    let mut command = Command::new("stdbuf");
-    command.args(["-oL", "openssl"]).args(words).current_dir(fixtures::path("pki"));
-    command.env("OPENSSL_CONF", "/dev/null").stdin(Stdio::null()).stderr(Stdio::piped());
-    command
-}
-
-/// What `openssl s_client` says, which ends at once for want of input.
-fn s_client(server: &Serving, words: &[&str]) -> String {
-    let target = server.target.replace("localhost", "127.0.0.1");
-    let output = openssl(&[&["s_client", "-connect", &target], words].concat()).output().unwrap();
-    text(&output.stdout) + &text(&output.stderr)
-}
-
-/// `openssl s_server` for one connection. It would end with its input, which the child holds.
-struct SServer {
-    child: Child,
-    stdout: BufReader<ChildStdout>,
-    target: String,
-}
-
-impl SServer {
-    fn start(words: &[&str]) -> SServer {
-        let accept = ["s_server", "-accept", "127.0.0.1:0", "-naccept", "1"];
-        let mut command = openssl(&[&accept[..], words].concat());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let target = loop {
-            let mut line = String::new();
-            let count = stdout.read_line(&mut line).unwrap();
-            assert!(count > 0, "s_server {words:?} does not listen");
-            if let Some(address) = line.strip_prefix("ACCEPT ").filter(|address| address.contains(':')) {
-                break address.trim().to_owned();
-            }
-        };
-        SServer { child, stdout, target }
-    }
-
-    /// Our client at it, and what it said.
-    fn connect(mut self, words: &[&str]) -> (Output, String) {
-        let name = ["--servername", "localhost", "--ca", "root.pem", "--json", "--quit"];
-        let output = run(&[&["connect", &self.target], &name[..], words].concat());
-        let mut said = Vec::new();
-        self.stdout.read_to_end(&mut said).unwrap();
-        self.child.wait().unwrap();
-        (output, String::from_utf8_lossy(&said).into_owned())
-    }
-}
-
-impl Drop for SServer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn secure(output: &Output) -> Value {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

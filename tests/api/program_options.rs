@@ -1,35 +1,12 @@
 //! Options of the program `patina` from a file of Node's options, and keys by URI and engine.
 
-use std::path::PathBuf;
-
 use serde_json::{Value, json};
 
 use crate::support::fixtures;
-use crate::support::program::{Serving, event, lines, refusal, text};
+use crate::support::program::{Scratch, Serving, event, lines, refusal, text};
 
-/// A file of options that goes with the value.
-struct Options(PathBuf);
-
-impl Options {
-    fn new(name: &str, options: &Value) -> Options {
-        Options::text(name, &options.to_string())
-    }
-
-    fn text(name: &str, text: &str) -> Options {
-        let file = std::env::temp_dir().join(format!("patina-{}-{name}.json", std::process::id()));
-        std::fs::write(&file, text).unwrap();
-        Options(file)
-    }
-
-    fn path(&self) -> &str {
-        self.0.to_str().unwrap()
-    }
-}
-
-impl Drop for Options {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
+fn options(name: &str, options: &Value) -> Scratch {
+    Scratch::new(name, options.to_string())
 }
 
 fn pem(name: &str) -> String {
@@ -52,8 +29,8 @@ fn facts(server: &Serving, args: &[&str]) -> Value {
 
 #[test]
 fn options_of_node_make_a_server_and_a_client() {
-    let server = Options::new("server", &server_options());
-    let client = Options::new(
+    let server = options("server", &server_options());
+    let client = options(
         "client",
         &json!({ "ca": [pem("root.pem")], "ciphers": "DHE-RSA-AES256-GCM-SHA384", "servername": "localhost" }),
     );
@@ -76,7 +53,7 @@ fn options_of_node_make_a_server_and_a_client() {
 
 #[test]
 fn flags_win_over_the_options() {
-    let options = Options::new("won-over", &server_options());
+    let options = options("won-over", &server_options());
     let options = ["--options", options.path()];
     let serve = |flags: &[&str]| Serving::start(&[&options[..], flags].concat());
     let server = serve(&[
@@ -110,9 +87,9 @@ fn options_ask_for_client_certificates_as_in_node() {
     let mut asking = server_options();
     asking["requestCert"] = true.into();
     asking["ca"] = pem("root.pem").into();
-    let required = Options::new("required", &asking);
+    let required = options("required", &asking);
     asking["rejectUnauthorized"] = false.into();
-    let requested = Options::new("requested", &asking);
+    let requested = options("requested", &asking);
     let server = Serving::start(&["--options", required.path()]);
     let with = facts(&server, &["--cert", "client-ec.pem", "--key", "client-ec.key"]);
     assert_eq!(with["authorized"], true);
@@ -126,11 +103,11 @@ fn options_ask_for_client_certificates_as_in_node() {
 
 #[test]
 fn options_that_cannot_be_are_one_line_and_exit_code_2() {
-    let unknown = Options::text("unknown", "{\n \"cyphers\": \"ALL\"\n}");
-    let broken = Options::text("broken", "{");
-    let version = Options::new("version", &json!({ "minVersion": "TLSv2" }));
-    let crl = Options::new("crl", &json!({ "crl": "x" }));
-    let of = |file: &Options, why: &str| format!("patina: --options: {}: {why}\n", file.path());
+    let unknown = Scratch::new("unknown", "{\n \"cyphers\": \"ALL\"\n}");
+    let broken = Scratch::new("broken", "{");
+    let version = options("version", &json!({ "minVersion": "TLSv2" }));
+    let crl = options("crl", &json!({ "crl": "x" }));
+    let of = |file: &Scratch, why: &str| format!("patina: --options: {}: {why}\n", file.path());
     for (file, expected) in [
         (&unknown, of(&unknown, "unknown option `cyphers`; the nearest is `ciphers` at line 2 column 10")),
         (&broken, of(&broken, "EOF while parsing an object at line 1 column 1")),

@@ -5,6 +5,8 @@ pub(crate) mod libssl;
 pub(crate) mod pair;
 #[cfg(feature = "cli")]
 pub(crate) mod program;
+#[cfg(feature = "cli")]
+pub(crate) mod s_client;
 pub(crate) mod script;
 pub(crate) mod sides;
 pub(crate) mod waker;

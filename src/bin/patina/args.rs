@@ -12,11 +12,9 @@ static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), openssl::version::version()));
 
 /// Options that other versions of this program have.
-const ELSEWHERE: [&str; 9] = [
+const ELSEWHERE: [&str; 7] = [
     "--early-data",
-    "--key-update",
     "--ocsp-response",
-    "--renegotiate",
     "--request-ocsp",
     "--session-store",
     "--starttls",
@@ -103,7 +101,12 @@ pub(crate) struct ServeArgs {
     /// Ask clients for a certificate
     #[arg(long, help_heading = "Clients")]
     pub(crate) request_cert: bool,
-    /// Whether clients without a good certificate are refused [default: yes, once there is --request-cert]
+    /// Ask clients for a certificate once the handshake is over: in TLS 1.3 those that offer it, in older versions by a
+    /// renegotiation
+    #[arg(long, conflicts_with = "request_cert", help_heading = "Clients")]
+    pub(crate) post_handshake_auth: bool,
+    /// Whether clients without a good certificate are refused [default: yes, once there is --request-cert or
+    /// --post-handshake-auth]
     #[arg(long, value_name = "yes|no", hide_possible_values = true, help_heading = "Clients")]
     pub(crate) reject_unauthorized: Option<YesNo>,
 
@@ -141,15 +144,6 @@ pub(crate) struct ServeArgs {
     /// Within which context sessions can be resumed, 1 to 32 bytes [default: made from what clients must prove]
     #[arg(long, value_name = "TEXT", help_heading = "Sessions")]
     pub(crate) session_id_context: Option<String>,
-    /// How often a client may renegotiate within the window; 0 is --no-renegotiation
-    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Sessions")]
-    pub(crate) reneg_limit: u32,
-    /// The window of --reneg-limit, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, help_heading = "Sessions")]
-    pub(crate) reneg_window: u64,
-    /// Refuse every renegotiation
-    #[arg(long, help_heading = "Sessions")]
-    pub(crate) no_renegotiation: bool,
 
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
@@ -178,6 +172,10 @@ pub(crate) struct ConnectArgs {
     /// Engine that answers servers which ask for a certificate [default: none]
     #[arg(long, value_name = "ID", help_heading = "Identity")]
     pub(crate) client_cert_engine: Option<String>,
+
+    /// Show the certificate also when the server asks for it after the handshake (TLS 1.3)
+    #[arg(long, help_heading = "Identity")]
+    pub(crate) post_handshake_auth: bool,
 
     /// Send TEXT as it is, instead of stdin
     #[arg(long, value_name = "TEXT")]

@@ -144,6 +144,21 @@ pub(crate) struct SharedArgs {
     /// Print one JSON object a line on stdout, and nothing else there [default: text]
     #[arg(long, help_heading = "Report")]
     pub(crate) json: bool,
+    /// How often the peer may renegotiate within the window; 0 is --no-renegotiation
+    #[arg(long, value_name = "N", default_value_t = 3, help_heading = "Sessions")]
+    pub(crate) reneg_limit: u32,
+    /// The window of --reneg-limit, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, help_heading = "Sessions")]
+    pub(crate) reneg_window: u64,
+    /// Refuse every renegotiation that the peer begins
+    #[arg(long, help_heading = "Sessions")]
+    pub(crate) no_renegotiation: bool,
+    /// Renegotiate N times once the handshake is over (up to TLS 1.2)
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sessions")]
+    pub(crate) renegotiate: u32,
+    /// Change the keys N times once the handshake is over (TLS 1.3)
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sessions")]
+    pub(crate) key_update: u32,
     /// How long a handshake may take, in milliseconds [default: 120000]
     #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Protocol")]
     pub(crate) handshake_timeout: Option<u64>,

@@ -16,6 +16,7 @@ use crate::facts::Facts;
 use crate::failure::{Failure, Report};
 use crate::output::{Counts, Output, Place};
 use crate::pump::{Input, Pump, Received, Until};
+use crate::rehandshake::{Watch, Wishes};
 use crate::settings;
 
 /// The line before and after the base64 text of a session: those of `openssl sess_id`.
@@ -70,6 +71,8 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
         let mut tls = connector.connect(options, tcp).await?;
         let facts = Facts::of(&tls.negotiated(), peer, &args.shared.export);
         output.secure(&facts.map_err(|error| Failure::option("--export", &error))?);
+        let mut watch = Watch::new(output, peer);
+        watch.ask(&mut tls, Wishes::of(&args.shared)).await?;
 
         let bytes = || args.send.clone().unwrap_or_default().into_bytes();
         let (input, until) = match (left, args.quit, &args.send) {
@@ -82,7 +85,7 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
             _ => (Input::Bytes(Vec::new()), Until::Sent),
         };
         let received = if output.is_json() { Received::Count } else { Received::Print };
-        let mut pump = Pump::new(&mut tls, output, input, session.take());
+        let mut pump = Pump::new(&mut tls, watch, output, input, session.take());
         let outcome = pump.run(received, until).await;
         let counts = pump.counts;
         session = pump.into_session();

@@ -13,6 +13,7 @@ mod output;
 mod page;
 mod psk;
 mod pump;
+mod rehandshake;
 mod serve;
 mod settings;
 mod version;

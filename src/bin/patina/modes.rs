@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use patina_tls::TlsStream;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::args::Mode;
@@ -15,6 +15,7 @@ use crate::args_shared::Export;
 use crate::facts::Facts;
 use crate::http;
 use crate::output::Counts;
+use crate::rehandshake::Watch;
 
 /// Bytes moved at once.
 const CHUNK: usize = 64 * 1024;
@@ -25,6 +26,7 @@ const LINE: usize = 64 * 1024;
 /// A connection whose bytes are counted.
 pub(crate) struct Channel<'a> {
     tls: &'a mut TlsStream<TcpStream>,
+    watch: Watch<'a>,
     peer: SocketAddr,
     exports: &'a [Export],
     pub(crate) counts: Counts,
@@ -33,15 +35,23 @@ pub(crate) struct Channel<'a> {
 impl<'a> Channel<'a> {
     pub(crate) fn new(
         tls: &'a mut TlsStream<TcpStream>,
+        watch: Watch<'a>,
         peer: SocketAddr,
         exports: &'a [Export],
     ) -> Channel<'a> {
-        Channel { tls, peer, exports, counts: Counts::default() }
+        Channel { tls, watch, peer, exports, counts: Counts::default() }
     }
 
     /// Reads; 0 is the end.
     pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.tls.read(buffer).await?;
+        let mut space = ReadBuf::new(buffer);
+        poll_fn(|cx| {
+            let read = Pin::new(&mut *self.tls).poll_read(cx, &mut space);
+            self.watch.look(self.tls);
+            read
+        })
+        .await?;
+        let count = space.filled().len();
         self.counts.read += count as u64;
         Ok(count)
     }
@@ -128,7 +138,9 @@ async fn source(channel: &mut Channel<'_>) -> io::Result<()> {
     poll_fn(|cx| {
         loop {
             let mut space = ReadBuf::new(&mut buffer);
-            match Pin::new(&mut *channel.tls).poll_read(cx, &mut space) {
+            let read = Pin::new(&mut *channel.tls).poll_read(cx, &mut space);
+            channel.watch.look(channel.tls);
+            match read {
                 Poll::Ready(Ok(())) if space.filled().is_empty() => return Poll::Ready(Ok(())),
                 Poll::Ready(Ok(())) => channel.counts.read += space.filled().len() as u64,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),

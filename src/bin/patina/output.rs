@@ -73,6 +73,40 @@ impl Output {
         }
     }
 
+    /// A handshake that followed the first one, by its number.
+    pub(crate) fn renegotiated(&self, peer: SocketAddr, count: u64) {
+        self.counted("renegotiated", peer, count);
+    }
+
+    /// Keys of TLS 1.3 that this side has changed.
+    pub(crate) fn keys_updated(&self, peer: SocketAddr, count: u32) {
+        self.counted("keys_updated", peer, count.into());
+    }
+
+    fn counted(&self, name: &str, peer: SocketAddr, count: u64) {
+        if self.json {
+            let mut event = event(name);
+            event.insert("peer".into(), json!(peer.to_string()));
+            event.insert("count".into(), json!(count));
+            return self.event(event);
+        }
+        self.text(&format!("{} {peer}: {count}", name.replace('_', " ")));
+    }
+
+    /// A certificate that the client was asked for later.
+    pub(crate) fn authenticated(&self, facts: &Facts) {
+        if self.json {
+            let mut event = event("authenticated");
+            let all = facts.to_json();
+            for field in ["peer", "authorized", "authorization_error", "peer_certificate"] {
+                event.extend(all.get(field).map(|value| (field.to_owned(), value.clone())));
+            }
+            return self.event(event);
+        }
+        let verdict = facts.authorization_text().unwrap_or_else(|| "no certificate".to_owned());
+        self.text(&format!("authenticated {}: {}", facts.peer, printable(&verdict)));
+    }
+
     pub(crate) fn session(&self) {
         match self.json {
             true => {

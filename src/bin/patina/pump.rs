@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::failure::{Failure, Report};
 use crate::output::{Counts, Output};
+use crate::rehandshake::Watch;
 
 /// Bytes moved at once.
 const CHUNK: usize = 64 * 1024;
@@ -49,6 +50,7 @@ pub(crate) enum Until {
 /// A connection between two ends.
 pub(crate) struct Pump<'a> {
     tls: &'a mut TlsStream<TcpStream>,
+    watch: Watch<'a>,
     output: &'a Output,
     input: Input,
     /// What is to be sent, from `sent` on.
@@ -69,6 +71,7 @@ impl<'a> Pump<'a> {
     /// A pump that has not begun. `offered` is the session that the connection was to resume.
     pub(crate) fn new(
         tls: &'a mut TlsStream<TcpStream>,
+        watch: Watch<'a>,
         output: &'a Output,
         input: Input,
         offered: Option<Session>,
@@ -79,6 +82,7 @@ impl<'a> Pump<'a> {
         };
         Pump {
             tls,
+            watch,
             output,
             input,
             outgoing,
@@ -95,10 +99,11 @@ impl<'a> Pump<'a> {
     /// The same for a server, which has no session to look for.
     pub(crate) fn for_server(
         tls: &'a mut TlsStream<TcpStream>,
+        watch: Watch<'a>,
         output: &'a Output,
         input: Input,
     ) -> Pump<'a> {
-        Pump { is_client: false, ..Pump::new(tls, output, input, None) }
+        Pump { is_client: false, ..Pump::new(tls, watch, output, input, None) }
     }
 
     /// The newest session that can be resumed: one that the peer gave, or the one that was offered.
@@ -165,6 +170,7 @@ impl<'a> Pump<'a> {
         }
         let mut space = ReadBuf::new(buffer);
         let read = Pin::new(&mut *self.tls).poll_read(cx, &mut space);
+        self.watch.look(self.tls);
         self.look_for_session();
         read.map_ok(|()| Step::Read(space.filled().len()))
     }

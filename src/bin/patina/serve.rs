@@ -18,8 +18,9 @@ use crate::args_shared::Export;
 use crate::facts::Facts;
 use crate::failure::{Failure, Report};
 use crate::modes::{self, Channel};
-use crate::output::{Output, Place};
+use crate::output::{Counts, Output, Place};
 use crate::pump::{Input, Pump, Received, Until};
+use crate::rehandshake::{Watch, Wishes};
 use crate::settings;
 
 /// How long open connections have to end after a signal.
@@ -33,6 +34,7 @@ struct Desk {
     output: Arc<Output>,
     mode: Mode,
     exports: Vec<Export>,
+    wishes: Wishes,
     /// How many connections there may be.
     count: Option<u64>,
     begun: AtomicU64,
@@ -61,6 +63,7 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
         output: Arc::clone(&output),
         mode: args.mode,
         exports: args.shared.export.clone(),
+        wishes: Wishes::of(&args.shared).with_certificate(serving.certificate_later),
         count: args.count,
         begun: AtomicU64::new(0),
         ended: AtomicU64::new(0),
@@ -158,7 +161,17 @@ impl Desk {
             return;
         }
         tracing::info!(%peer, "handshake complete");
-        let mut channel = Channel::new(&mut tls, peer, &self.exports);
+        let mut watch = Watch::new(&self.output, peer);
+        let asked = tokio::select! {
+            asked = watch.ask(&mut tls, self.wishes) => asked,
+            () = self.closing() => Ok(()),
+        };
+        if let Err(report) = asked {
+            self.output.error(Some(peer), &report);
+            self.output.closed(peer, Counts::default(), tls.is_closed_by_peer());
+            return;
+        }
+        let mut channel = Channel::new(&mut tls, watch, peer, &self.exports);
         let outcome = tokio::select! {
             outcome = modes::run(self.mode, &mut channel) => outcome,
             () = self.closing() => Ok(()),
@@ -177,10 +190,15 @@ impl Desk {
             return;
         }
         let received = if self.output.is_json() { Received::Count } else { Received::Print };
-        let mut pump = Pump::for_server(&mut tls, &self.output, Input::Stdin(stdin));
-        let outcome = tokio::select! {
-            outcome = pump.run(received, Until::PeerCloses) => outcome,
-            () = self.closing() => Ok(()),
+        let mut watch = Watch::new(&self.output, peer);
+        let asked = watch.ask(&mut tls, self.wishes).await;
+        let mut pump = Pump::for_server(&mut tls, watch, &self.output, Input::Stdin(stdin));
+        let outcome = match asked {
+            Err(report) => Err(report.into()),
+            Ok(()) => tokio::select! {
+                outcome = pump.run(received, Until::PeerCloses) => outcome,
+                () = self.closing() => Ok(()),
+            },
         };
         let counts = pump.counts;
         match outcome {

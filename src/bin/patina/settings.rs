@@ -30,6 +30,8 @@ pub(crate) struct Connecting {
 pub(crate) struct Serving {
     pub(crate) config: ServerConfig,
     pub(crate) self_signed: Option<String>,
+    /// Whether clients are asked for a certificate once the handshake is over.
+    pub(crate) certificate_later: Option<ClientAuth>,
 }
 
 /// Names that a certificate made in memory is for.
@@ -55,6 +57,9 @@ pub(crate) fn client(args: &ConnectArgs, output: &Arc<Output>) -> Result<Connect
     let mut builder = shared(base, &args.shared, node.as_ref(), output)?;
     if let Some(bits) = args.min_dh_size {
         builder = builder.min_dh_size(bits);
+    }
+    if args.post_handshake_auth {
+        builder = builder.post_handshake_auth(true);
     }
     if let Some(id) = &args.client_cert_engine {
         builder = builder.client_cert_engine(id);
@@ -116,7 +121,11 @@ pub(crate) fn server(args: &ServeArgs, output: &Arc<Output>) -> Result<Serving, 
     if let Some(node) = &node {
         warn(node, output)?;
     }
-    Ok(Serving { config, self_signed })
+    let certificate_later = args.post_handshake_auth.then_some(match args.reject_unauthorized {
+        Some(YesNo::No) => ClientAuth::Request,
+        _ => ClientAuth::Require,
+    });
+    Ok(Serving { config, self_signed, certificate_later })
 }
 
 /// Points at the part of a list that is at fault.
@@ -173,15 +182,15 @@ fn server_builder(
         true => None,
         false => Some(YesNo::No),
     });
-    let auth = match (asks, rejects) {
-        (false, Some(YesNo::Yes)) => {
-            return Err(Failure::Usage("--reject-unauthorized yes: needs --request-cert".to_owned()));
-        }
+    if let (false, false, Some(YesNo::Yes)) = (asks, args.post_handshake_auth, rejects) {
+        return Err(Failure::Usage("--reject-unauthorized yes: needs --request-cert".to_owned()));
+    }
+    let auth = match (asks || args.post_handshake_auth, rejects) {
         (false, _) => ClientAuth::None,
         (true, Some(YesNo::No)) => ClientAuth::Request,
         (true, _) => ClientAuth::Require,
     };
-    builder = builder.client_auth(auth);
+    builder = builder.client_auth(if args.post_handshake_auth { ClientAuth::None } else { auth });
     match trust(&args.shared)? {
         Some(trust) => builder = with_crls(builder, &trust, &args.shared)?,
         // The trust of the options, if there is any, or Node's.
@@ -190,9 +199,10 @@ fn server_builder(
             builder = with_crls(builder, &TrustStore::empty(), &args.shared)?;
         }
         None if auth == ClientAuth::Require => {
-            let text = "--request-cert: needs the authorities that clients' certificates come from: --ca FILE, \
-                        --system-ca or --mozilla-ca; or --reject-unauthorized no";
-            return Err(Failure::Usage(text.to_owned()));
+            let flag = if args.post_handshake_auth { "--post-handshake-auth" } else { "--request-cert" };
+            let text = "needs the authorities that clients' certificates come from: --ca FILE, --system-ca or \
+                        --mozilla-ca; or --reject-unauthorized no";
+            return Err(Failure::Usage(format!("{flag}: {text}")));
         }
         None if !args.shared.crl.is_empty() => {
             return Err(Failure::Usage("--crl: needs --request-cert and --ca".to_owned()));
@@ -231,11 +241,7 @@ fn server_builder(
     if let Some(context) = &args.session_id_context {
         builder = builder.session_id_context(context.clone());
     }
-    let renegotiation = match args.no_renegotiation {
-        true => RenegotiationPolicy::deny(),
-        false => RenegotiationPolicy::limit(args.reneg_limit),
-    };
-    Ok(builder.renegotiation(renegotiation.per(Duration::from_secs(args.reneg_window))))
+    Ok(builder)
 }
 
 /// `auto`, a group's name, or a file.
@@ -313,6 +319,11 @@ fn shared<S: Side>(
     if args.trace {
         builder = builder.message_trace(|text: &str| eprintln!("{}", text.trim_end()));
     }
+    let renegotiation = match args.no_renegotiation {
+        true => RenegotiationPolicy::deny(),
+        false => RenegotiationPolicy::limit(args.reneg_limit),
+    };
+    builder = builder.renegotiation(renegotiation.per(Duration::from_secs(args.reneg_window)));
     if args.handshake_timeout.is_some() {
         builder = builder.handshake_timeout(handshake_timeout(args));
     }

@@ -1,0 +1,63 @@
+//! `openssl s_client` and `s_server`, against the program `patina`.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use super::fixtures;
+use super::program::{Serving, run, text};
+
+pub(crate) fn openssl(words: &[&str]) -> Command {
+    let mut command = Command::new("stdbuf");
+    command.args(["-oL", "openssl"]).args(words).current_dir(fixtures::path("pki"));
+    command.env("OPENSSL_CONF", "/dev/null").stdin(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// What `openssl s_client` says, which ends at once for want of input.
+pub(crate) fn s_client(server: &Serving, words: &[&str]) -> String {
+    let target = server.target.replace("localhost", "127.0.0.1");
+    let output = openssl(&[&["s_client", "-connect", &target], words].concat()).output().unwrap();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+/// `openssl s_server` for one connection. It would end with its input, which the child holds.
+pub(crate) struct SServer {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    target: String,
+}
+
+impl SServer {
+    pub(crate) fn start(words: &[&str]) -> SServer {
+        let accept = ["s_server", "-accept", "127.0.0.1:0", "-naccept", "1"];
+        let mut command = openssl(&[&accept[..], words].concat());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let target = loop {
+            let mut line = String::new();
+            let count = stdout.read_line(&mut line).unwrap();
+            assert!(count > 0, "s_server {words:?} does not listen");
+            if let Some(address) = line.strip_prefix("ACCEPT ").filter(|address| address.contains(':')) {
+                break address.trim().to_owned();
+            }
+        };
+        SServer { child, stdout, target }
+    }
+
+    /// Our client at it, and what it said.
+    pub(crate) fn connect(mut self, words: &[&str]) -> (Output, String) {
+        let name = ["--servername", "localhost", "--ca", "root.pem", "--json", "--quit"];
+        let output = run(&[&["connect", &self.target], &name[..], words].concat());
+        let mut said = Vec::new();
+        self.stdout.read_to_end(&mut said).unwrap();
+        self.child.wait().unwrap();
+        (output, String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+impl Drop for SServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
