@@ -4,12 +4,13 @@
 //! what must come of it. A [`Peer`](peer::Peer) is an implementation, one file each under `peers`; this library is one
 //! of them. A [`Cell`](cell::Cell) is one case with one peer as client and one as server.
 //!
-//! Three programs lead public test suites to this library: `verify_cases` ([`verify_case`]) and
-//! `ssl_cases` ([`ssl_case`]).
+//! Three programs lead public test suites to this library: `bogo_shim` ([`bogo`]),
+//! `ssl_cases` ([`ssl_case`]) and `verify_cases` ([`verify_case`]).
 //!
 //! To add an implementation: write `src/peers/NAME.rs` with its `Peer`, add it to [`peers::all`], and give a reason in
 //! the column `except` of the rows that it cannot do.
 
+pub mod bogo;
 pub mod case;
 pub mod cell;
 pub mod expectation;

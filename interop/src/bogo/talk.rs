@@ -1,0 +1,157 @@
+//! What is said over a connection.
+
+use patina_tls::{Error, ErrorKind, KeyUpdate, TlsEngine};
+
+use super::flag::Flags;
+use super::socket::Socket;
+use super::{Result, check, failed};
+
+/// What is written first, where a flag says so.
+const GREETING: &[u8] = b"hello";
+
+/// The sizes that upset implementations which split records.
+const RECORD_SIZES: [usize; 11] = [0, 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769];
+
+/// How much is read at once, so that records come in several pieces.
+const READ_SIZE: usize = 512;
+
+/// An engine with its socket.
+pub(super) struct Talk<'a> {
+    flags: &'a Flags,
+    engine: TlsEngine,
+    socket: Socket,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(flags: &'a Flags, engine: TlsEngine) -> Result<Talk<'a>> {
+        Ok(Talk { flags, engine, socket: Socket::connect(flags)? })
+    }
+
+    pub(super) fn engine(&self) -> &TlsEngine {
+        &self.engine
+    }
+
+    /// Shakes hands.
+    pub(super) fn shake(&mut self) -> Result<()> {
+        loop {
+            let outcome = self.engine.advance();
+            self.flush(outcome.is_err())?;
+            outcome?;
+            if self.engine.is_established() {
+                return Ok(());
+            }
+            self.fill()?;
+        }
+    }
+
+    /// Sends what the engine has. Behind a failure of the engine, one of the socket says nothing more.
+    fn flush(&mut self, has_failed: bool) -> Result<()> {
+        let output = self.engine.take_output();
+        match self.socket.send(&output) {
+            Err(_) if has_failed => Ok(()),
+            other => other,
+        }
+    }
+
+    fn fill(&mut self) -> Result<()> {
+        let bytes = self.socket.receive()?;
+        match bytes.is_empty() {
+            true => self.engine.receive_end(),
+            false => self.engine.receive(&bytes),
+        }
+        Ok(())
+    }
+
+    fn write_all(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let outcome = self.engine.write(bytes);
+            self.flush(outcome.is_err())?;
+            let taken = outcome?;
+            bytes = &bytes[taken..];
+            if taken == 0 {
+                // A handshake that is not over.
+                self.fill()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Plaintext; `None` at the peer's end, with close_notify or without.
+    fn read(&mut self, buf: &mut [u8]) -> Result<Option<usize>> {
+        loop {
+            let outcome = self.engine.read(buf);
+            self.flush(outcome.is_err())?;
+            match outcome {
+                Ok(Some(0)) => return Ok(None),
+                Ok(Some(count)) => return Ok(Some(count)),
+                Ok(None) => self.fill()?,
+                Err(error) if error.kind() == ErrorKind::Truncated && self.engine.is_established() => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Writes and reads what the flags say.
+    pub(super) fn exchange(&mut self) -> Result<()> {
+        self.tell_secrets()?;
+        if self.flags.write_different_record_sizes {
+            let bytes = vec![0x42; RECORD_SIZES.into_iter().max().unwrap_or_default()];
+            return RECORD_SIZES.into_iter().try_for_each(|size| self.write_all(&bytes[..size]));
+        }
+        if self.flags.shim_writes_first {
+            self.write_all(GREETING)?;
+        }
+        if self.flags.shim_shuts_down {
+            return Ok(());
+        }
+        let mut buf = vec![0; self.flags.read_size.filter(|size| *size > 0).unwrap_or(READ_SIZE)];
+        while let Some(count) = self.read(&mut buf)? {
+            if self.flags.key_update {
+                self.engine.update_keys(KeyUpdate::Own)?;
+            }
+            let answer: Vec<u8> = buf[..count].iter().map(|byte| byte ^ 0xff).collect();
+            self.write_all(&answer)?;
+        }
+        if !self.engine.is_established() {
+            return failed("the peer has ended the connection within the handshake");
+        }
+        Ok(())
+    }
+
+    /// What both sides must have come to alike.
+    fn tell_secrets(&mut self) -> Result<()> {
+        if self.flags.export_keying_material > 0 {
+            let context = self.flags.use_export_context.then_some(&*self.flags.export_context);
+            let (length, label) = (self.flags.export_keying_material, &self.flags.export_label);
+            let material = self.engine.negotiated().export_keying_material(length, label, context)?;
+            self.write_all(&material)?;
+        }
+        if self.flags.tls_unique {
+            let unique = check::tls_unique(self.flags, &self.engine)?;
+            self.write_all(&unique)?;
+        }
+        Ok(())
+    }
+
+    /// Closes; with a flag, properly, and not before the peer has.
+    pub(super) fn close(&mut self) -> Result<()> {
+        if !self.flags.check_close_notify {
+            return Ok(());
+        }
+        let outcome: std::result::Result<(), Error> = self.engine.close();
+        self.flush(outcome.is_err())?;
+        outcome?;
+        let mut buf = [0; READ_SIZE];
+        loop {
+            let outcome = self.engine.read(&mut buf);
+            self.flush(outcome.is_err())?;
+            match outcome? {
+                Some(0) => return Ok(()),
+                Some(_) => return failed("data came where close_notify was due"),
+                None => self.fill()?,
+            }
+        }
+    }
+}
