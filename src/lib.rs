@@ -71,7 +71,7 @@ pub use config::psk::{PskResolver, PskSource};
 pub use config::resolver::{ConfigResolver, HookFuture, HookResult, Selection};
 pub use config::session_store::SessionStore;
 pub use config::settings::{
-    AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, UnknownName,
+    AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, SessionListener, UnknownName,
 };
 pub use config::side::{Client, Server, Side};
 pub use conn::request::{KeyUpdate, RenegotiateOptions};
@@ -81,6 +81,7 @@ pub use face::connector::{ConnectOptions, TlsConnector};
 pub use face::control::TlsControl;
 pub use face::engine::{EngineEvent, TlsEngine};
 pub use face::server::{ServerHandle, TlsServer};
+pub use face::start::StartHandshake;
 pub use face::stream::TlsStream;
 pub use materials::certificate::Certificate;
 pub use materials::chain_verifier::{ChainVerifier, Purpose};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use openssl::ssl::SslVerifyMode;
 
-use super::apply::{HANDSHAKE_TIMEOUT, MAX_SEND_FRAGMENT};
+use super::apply::{HANDSHAKE_TIMEOUT, MAX_SEND_FRAGMENT, SESSION_STORE_TIMEOUT};
 use super::context::{Adoption, Config, Context};
 use super::names::Names;
 use super::settings::{AlpnMismatch, UnknownName};
@@ -120,6 +120,12 @@ impl<S: Side> AdoptedBuilder<S> {
             resolver: None,
             psk_resolver: None,
             psk_source: None,
+            alpn_resolver: None,
+            certificate_resolver: None,
+            peer_verifier: None,
+            session_store: None,
+            session_store_timeout: SESSION_STORE_TIMEOUT,
+            session_listener: None,
             unknown_psk_identity: UnknownPskIdentity::default(),
             without_identity: false,
             key_log: None,

@@ -37,6 +37,9 @@ use crate::values::version::{ProtocolVersion, VersionRange};
 /// Node's `handshakeTimeout`.
 pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(120);
 
+/// How long a session store may take.
+pub(crate) const SESSION_STORE_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Node's `minDHSize`, in bits.
 const MIN_DH_BITS: u32 = 1024;
 
@@ -159,10 +162,18 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         })?;
         sys::set_session_timeout(&mut ctx, seconds.into());
     }
-    ctx.set_session_cache_mode(match (role, settings.session_cache) {
+    let listens = settings.session_listener.is_some();
+    let cache_mode = match (role, settings.session_cache) {
+        (Role::Client, _) if listens => SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL,
+        (Role::Server, _) if settings.session_store.is_some() => {
+            // Tickets would be preferred to what the store keeps.
+            ctx.set_options(SslOptions::NO_TICKET);
+            SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL
+        }
         (Role::Client, _) | (_, SessionCache::Off) => SslSessionCacheMode::OFF,
         (Role::Server, SessionCache::Internal) => SslSessionCacheMode::SERVER,
-    });
+    };
+    ctx.set_session_cache_mode(cache_mode);
     if let Some(count) = settings.session_tickets {
         ctx.set_num_tickets(count).map_err(|e| refused("session_tickets", &e))?;
     }
@@ -193,6 +204,11 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         Role::Client => Slot::NpnClient,
         Role::Server => Slot::NpnServer,
     }));
+    slots.extend(settings.certificate_resolver.is_some().then_some(Slot::Certificate));
+    slots.extend(listens.then_some(Slot::NewSession));
+    if settings.session_store.is_some() {
+        slots.extend([Slot::NewSession, Slot::FindSession]);
+    }
     for slot in slots {
         slot.fill(&mut ctx);
     }
@@ -215,7 +231,13 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         psk_resolver: settings.psk_resolver,
         psk_source: settings.psk_source,
         unknown_psk_identity: settings.unknown_psk_identity,
-        without_identity: settings.identities.is_empty(),
+        without_identity: settings.identities.is_empty() && settings.certificate_resolver.is_none(),
+        alpn_resolver: settings.alpn_resolver,
+        certificate_resolver: settings.certificate_resolver,
+        peer_verifier: settings.peer_verifier,
+        session_store: settings.session_store,
+        session_store_timeout: settings.session_store_timeout.unwrap_or(SESSION_STORE_TIMEOUT),
+        session_listener: settings.session_listener,
         key_log: settings.key_log,
         trust,
         max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),

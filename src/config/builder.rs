@@ -8,13 +8,18 @@ use std::time::{Duration, SystemTime};
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContextBuilder;
 
+use super::alpn_resolver::AlpnResolver;
 use super::apply;
+use super::certificate_resolver::CertificateResolver;
 use super::cipher_list::CipherList;
 use super::context::Config;
+use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
+use super::session_store::SessionStore;
 use super::settings::{
-    AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, Settings, UnknownName,
+    AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, SessionListener, Settings,
+    UnknownName,
 };
 use super::side::{Client, Server, Side};
 use crate::materials::identity::Identity;
@@ -73,6 +78,11 @@ use crate::values::version::VersionRange;
 /// | `psk`, `psk_source` | client | none |
 /// | `psk_resolver`, `psk_hint` | server | none |
 /// | `unknown_psk_identity` | server | `Alert` |
+/// | `alpn_resolver` | server | none |
+/// | `certificate_resolver`, `peer_verifier` | both | none |
+/// | `session_store` | server | none |
+/// | `session_store_timeout` | server | 500 ms |
+/// | `session_listener` | client | none |
 /// | `key_log`, `message_trace` | both | none |
 pub struct ConfigBuilder<S: Side> {
     settings: Settings,
@@ -379,8 +389,8 @@ impl<S: Side> ConfigBuilder<S> {
     /// Runs `step` on libssl's own builder, after all other options and before the hooks of this library.
     ///
     /// These callback slots belong to the library and are filled after `step`: client hello, server name, ALPN
-    /// selection (servers), certificate verification, info, and, where asked for, key log, message, pre-shared keys and
-    /// NPN.
+    /// selection (servers), certificate verification, info, and, where asked for, key log, message, pre-shared keys,
+    /// certificate choice, new sessions, session look-up and NPN.
     #[must_use]
     pub fn with_openssl<F>(mut self, step: F) -> Self
     where
@@ -479,9 +489,77 @@ impl ConfigBuilder<Client> {
         self.settings.psk_source = Some(Arc::new(source));
         self
     }
+
+    /// Sets what is told of new sessions: Node's event `session`.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_sess_set_new_cb`.
+    #[must_use]
+    pub fn session_listener(mut self, listener: impl SessionListener + 'static) -> Self {
+        self.settings.session_listener = Some(Arc::new(listener));
+        self
+    }
+}
+
+impl<S: Side> ConfigBuilder<S> {
+    /// Sets what chooses the certificate of each connection.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_cert_cb`.
+    #[must_use]
+    pub fn certificate_resolver(mut self, resolver: impl CertificateResolver + 'static) -> Self {
+        self.settings.certificate_resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Sets what judges peers beyond their chain and their name.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_cert_verify_callback`, `SSL_set_retry_verify`.
+    #[must_use]
+    pub fn peer_verifier(mut self, verifier: impl PeerVerifier + 'static) -> Self {
+        self.settings.peer_verifier = Some(Arc::new(verifier));
+        self
+    }
 }
 
 impl ConfigBuilder<Server> {
+    /// Sets what chooses among the protocols that a client offers, in the place of the list of
+    /// [`alpn`](ConfigBuilder::alpn): Node's `ALPNCallback`.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_alpn_select_cb`.
+    #[doc(alias = "ALPNCallback")]
+    #[must_use]
+    pub fn alpn_resolver(mut self, resolver: impl AlpnResolver + 'static) -> Self {
+        self.settings.alpn_resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Sets where sessions are kept, in the place of tickets. Default: tickets, which the clients keep.
+    ///
+    /// What the configuration of the acceptor says counts, whatever a server name or a resolver then chooses.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_sess_set_new_cb`, `SSL_CTX_sess_set_get_cb`, `SSL_SESS_CACHE_NO_INTERNAL`, `SSL_OP_NO_TICKET`.
+    #[doc(alias = "newSession")]
+    #[doc(alias = "resumeSession")]
+    #[must_use]
+    pub fn session_store(mut self, store: impl SessionStore + 'static) -> Self {
+        self.settings.session_store = Some(Arc::new(store));
+        self
+    }
+
+    /// Sets how long each call of the session store may take. Default: 500 ms.
+    ///
+    /// Then the handshake goes on without it. Only [`TlsAcceptor`](crate::TlsAcceptor) can tell the time: under
+    /// [`TlsEngine`](crate::TlsEngine) and [`BlockingStream`](crate::BlockingStream) the store has to.
+    #[must_use]
+    pub fn session_store_timeout(mut self, limit: Duration) -> Self {
+        self.settings.session_store_timeout = Some(limit);
+        self
+    }
+
     /// Sets what finds the keys of clients by their identity.
     ///
     /// # OpenSSL

@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use openssl::ssl::{SslContext, SslContextRef};
 
+use super::alpn_resolver::AlpnResolver;
+use super::certificate_resolver::CertificateResolver;
 use super::ciphers::IgnoredCiphers;
 use super::names::Names;
+use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
-use super::settings::{AlpnMismatch, IdentityCheck, UnknownName};
+use super::session_store::SessionStore;
+use super::settings::{AlpnMismatch, IdentityCheck, SessionListener, UnknownName};
 use super::side::{Client, Role, Server, Side};
 use crate::materials::keylog::{KeyLog, TraceSink};
 use crate::materials::negotiated::CipherSuite;
@@ -68,6 +72,12 @@ pub(crate) struct Context {
     pub(crate) resolver: Option<Arc<dyn ConfigResolver>>,
     pub(crate) psk_resolver: Option<Arc<dyn PskResolver>>,
     pub(crate) psk_source: Option<Arc<dyn PskSource>>,
+    pub(crate) alpn_resolver: Option<Arc<dyn AlpnResolver>>,
+    pub(crate) certificate_resolver: Option<Arc<dyn CertificateResolver>>,
+    pub(crate) peer_verifier: Option<Arc<dyn PeerVerifier>>,
+    pub(crate) session_store: Option<Arc<dyn SessionStore>>,
+    pub(crate) session_store_timeout: Duration,
+    pub(crate) session_listener: Option<Arc<dyn SessionListener>>,
     pub(crate) unknown_psk_identity: UnknownPskIdentity,
     /// Whether there is no certificate.
     pub(crate) without_identity: bool,

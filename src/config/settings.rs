@@ -6,15 +6,20 @@ use std::time::{Duration, SystemTime};
 use openssl::error::ErrorStack;
 use openssl::ssl::SslContextBuilder;
 
+use super::alpn_resolver::AlpnResolver;
+use super::certificate_resolver::CertificateResolver;
 use super::cipher_list::CipherList;
 use super::context::Config;
+use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
+use super::session_store::SessionStore;
 use super::side::Server;
 use crate::materials::certificate::Certificate;
 use crate::materials::dh::DhParameters;
 use crate::materials::identity::Identity;
 use crate::materials::keylog::{KeyLog, TraceSink};
+use crate::materials::session::Session;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
 use crate::values::alpn::AlpnProtocols;
@@ -106,6 +111,22 @@ impl<F: Fn(&str, &Certificate) -> Result<(), Error> + Send + Sync> IdentityCheck
     }
 }
 
+/// Takes the new sessions of a client: Node's event `session`.
+///
+/// Called outside of libssl, once the peer has been verified, for every ticket (TLS 1.3 servers usually send two, some
+/// time after the handshake: they are found by the reads), and for every session of TLS 1.2 and older. Closures
+/// `Fn(&Session)` are listeners.
+pub trait SessionListener: Send + Sync {
+    /// Takes one.
+    fn new_session(&self, session: &Session);
+}
+
+impl<F: Fn(&Session) + Send + Sync> SessionListener for F {
+    fn new_session(&self, session: &Session) {
+        self(session);
+    }
+}
+
 /// What [`ConfigBuilder::with_openssl`](crate::ConfigBuilder::with_openssl) was given.
 pub(crate) type OpensslStep = Box<dyn FnOnce(&mut SslContextBuilder) -> Result<(), ErrorStack> + Send>;
 
@@ -154,6 +175,12 @@ pub(crate) struct Settings {
     pub(crate) resolver: Option<Arc<dyn ConfigResolver>>,
     pub(crate) psk_resolver: Option<Arc<dyn PskResolver>>,
     pub(crate) psk_source: Option<Arc<dyn PskSource>>,
+    pub(crate) alpn_resolver: Option<Arc<dyn AlpnResolver>>,
+    pub(crate) certificate_resolver: Option<Arc<dyn CertificateResolver>>,
+    pub(crate) peer_verifier: Option<Arc<dyn PeerVerifier>>,
+    pub(crate) session_store: Option<Arc<dyn SessionStore>>,
+    pub(crate) session_store_timeout: Option<Duration>,
+    pub(crate) session_listener: Option<Arc<dyn SessionListener>>,
     pub(crate) psk_hint: Option<String>,
     pub(crate) unknown_psk_identity: UnknownPskIdentity,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,

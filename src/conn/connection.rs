@@ -9,8 +9,9 @@ use openssl::pkey::Id;
 use openssl::ssl::{Ssl, SslRef, SslVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::drive::Ended;
+use super::drive::{Ended, poll_pending};
 use super::failure;
+use super::question::Question;
 use super::rehandshake::{Asked, Closer, Stash};
 use super::state::State;
 use super::transport::Transport;
@@ -20,10 +21,13 @@ use crate::config::side;
 use crate::materials::negotiated::Negotiated;
 use crate::materials::session::Session;
 use crate::sys::adopt;
+use crate::sys::hook::Hooks;
 use crate::sys::queue::stack_error;
 use crate::sys::ssl as sys;
 use crate::sys::ssl_io::{SslIo, Stop};
+use crate::values::alert::Alert;
 use crate::values::error::{Error, ErrorKind};
+use crate::values::hello::ClientHello;
 
 /// The largest plaintext of one record (RFC 8446 section 5.1).
 const RECORD_MAX: usize = 16 * 1024;
@@ -47,6 +51,8 @@ pub(crate) struct Target {
 
 enum Phase {
     Handshake,
+    /// libssl is done, and the application is asked about the peer, or told of its session.
+    Deciding,
     Open,
     /// It failed, and the caller has not been told: the alert goes out first.
     Failing(Error),
@@ -85,26 +91,81 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         })
     }
 
+    /// Has the application look at the ClientHello: see [`poll_hello`](Connection::poll_hello).
+    pub(crate) fn choose_by_hand(&mut self) {
+        self.state.choose_by_hand();
+        // Whatever it chooses may know pre-shared keys.
+        self.io.io_mut().hold_identity();
+    }
+
+    /// What the application has chosen, when it has looked at the ClientHello; `None` is the acceptor's own.
+    pub(crate) fn choose(&mut self, choice: Result<Option<Arc<Context>>, Alert>) {
+        self.state.put_choice(choice);
+    }
+
     /// Shakes hands; ready when it is done, checked, and all of it is with the socket.
     pub(crate) fn poll_handshake(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         if let Phase::Handshake = self.phase {
             match ready!(self.poll_call(Role::Reader, cx, SslIo::handshake)) {
-                Ok(()) => {
-                    self.phase = match check(self.io.ssl(), &self.state) {
-                        Ok(()) => {
-                            self.state.set_established();
-                            self.io.io_mut().release();
-                            self.io.set_keep_session(true);
-                            self.io.io_mut().set_corked(false);
-                            Phase::Open
-                        }
-                        Err(error) => Phase::Failing(error),
-                    };
-                }
+                Ok(()) => self.phase = Phase::Deciding,
                 Err(ended) => self.fail_handshake(ended),
             }
         }
+        if let Phase::Deciding = self.phase {
+            // What libssl wrote last is held back meanwhile.
+            if let Err(error) =
+                ready!(self.poll_decision(cx)).and_then(|()| check(self.io.ssl(), &self.state))
+            {
+                self.phase = Phase::Failing(error);
+            } else {
+                self.state.set_established();
+                self.io.io_mut().release();
+                self.io.set_keep_session(true);
+                self.io.io_mut().set_corked(false);
+                self.phase = Phase::Open;
+                self.tell_sessions();
+            }
+        }
         self.poll_settle(Role::Reader, cx)
+    }
+
+    /// Ready when the client's first message is there for the application to look at.
+    pub(crate) fn poll_hello(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<ClientHello, Error>> {
+        match self.poll_handshake(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Ready(Ok(())) => Poll::Ready(Err(Error::new(ErrorKind::State, "there was no ClientHello"))),
+            Poll::Pending => self.state.shown_hello().map_or(Poll::Pending, |hello| Poll::Ready(Ok(hello))),
+        }
+    }
+
+    /// Awaits what the application says of a peer that libssl has accepted already, and tells it of the session.
+    fn poll_decision(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        if let Some(peer) = self.state.take_undecided() {
+            self.state.put_question(Question::Peer(peer));
+        }
+        ready!(poll_pending(&self.state, cx));
+        self.state.set_decided();
+        if self.state.parked().is_some() {
+            self.io.io_mut().discard();
+            return Poll::Ready(Err(self.resume_panic()));
+        }
+        if self.state.is_unwelcome() {
+            // The peer must not take the handshake for done.
+            self.io.io_mut().discard();
+            let error = self.state.take_hook_error();
+            let missing = || Error::new(ErrorKind::Unauthorized, "the application has refused the peer");
+            return Poll::Ready(Err(error.unwrap_or_else(missing)));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The application learns of new sessions when their peer is known to be the right one.
+    fn tell_sessions(&mut self) {
+        for session in self.state.take_sessions() {
+            if let Some(listener) = &self.state.context().session_listener {
+                listener.new_session(&session);
+            }
+        }
     }
 
     fn fail_handshake(&mut self, ended: Ended) {
@@ -128,6 +189,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ends the connection with an error, which the next call tells.
     pub(super) fn fail_with(&mut self, error: Error) {
         self.finish(Err(error.without_source()));
+        if !matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Io)
+            && let Some(session) = self.io.ssl().session()
+        {
+            self.state.put_forget(session.id());
+        }
         // A cut says nothing about the session; whatever else ends a connection ends its session (RFC 5246, 7.2.2).
         self.io.set_keep_session(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Io));
         if !self.is_failing() {
@@ -137,6 +203,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sends what is left to send; then tells of a failure, once.
     pub(super) fn poll_settle(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        if self.is_failing() {
+            ready!(poll_pending(&self.state, cx));
+        }
         self.io.io_mut().enter(role, cx);
         let pushed = ready!(self.io.io_mut().poll_push());
         match std::mem::replace(&mut self.phase, Phase::Open) {
@@ -168,6 +237,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Poll::Ready(Ok(()));
         }
         self.attend(Role::Reader, cx);
+        ready!(self.poll_decided(Role::Reader, cx))?;
         if !self.stash.is_empty() {
             self.stash.take(buf);
             // A write may wait for room in it.
@@ -183,8 +253,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 return Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error)))));
             }
         }
+        let start = buf.filled().len();
         let outcome = self.poll_call(Role::Reader, cx, |io| io.read(buf));
         self.settle();
+        if self.state.is_undecided() {
+            // Nothing from this peer before the application has decided.
+            self.stash.put(&buf.filled()[start..]);
+            buf.set_filled(start);
+            return self.poll_read(cx, buf);
+        }
+        self.tell_sessions();
         if outcome.is_pending() && self.is_failing() {
             return self.poll_settle(Role::Reader, cx);
         }
@@ -233,6 +311,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Poll<Result<usize, Error>> {
         ready!(self.poll_writable(cx))?;
         self.attend(Role::Writer, cx);
+        ready!(self.poll_decided(Role::Writer, cx))?;
         ready!(self.poll_quiet(cx))?;
         let bytes = &bytes[..bytes.len().min(WRITE_MAX)];
         let mut written = 0;
@@ -307,6 +386,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().poll_shutdown().map_err(Error::io)
     }
 
+    /// Ready when the application has decided on the peer of a later handshake.
+    fn poll_decided(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        if self.state.is_undecided()
+            && let Err(error) = ready!(self.poll_decision(cx))
+        {
+            self.fail_with(error);
+            return self.poll_settle(role, cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Open)
     }
@@ -320,7 +410,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn poll_ready(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         match self.phase {
             Phase::Open => Poll::Ready(Ok(())),
-            Phase::Handshake => self.poll_handshake(cx),
+            Phase::Handshake | Phase::Deciding => self.poll_handshake(cx),
             Phase::Failing(_) | Phase::Failed(_) => self.poll_settle(role, cx),
         }
     }

@@ -1,52 +1,34 @@
 //! The await loop: the only place where futures of the application are polled.
 //!
-//! A hook that needs time leaves a [`Pending`] operation in the connection's state and answers libssl "retry". The
-//! call of libssl returns; the operation is awaited here, with no C frame below; its [`Answer`] goes into the state;
+//! A hook that needs time leaves a [`Question`] in the connection's state and answers libssl "retry". The
+//! call of libssl returns; the operation is awaited here, with no C frame below; its [`Outcome`] goes into the state;
 //! libssl is called again, and the hook with it, which now finds the answer.
 
-use std::collections::VecDeque;
-use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connection::Connection;
 use super::failure;
+use super::question::{Outcome, Question};
 use super::state::State;
 use super::transport::Transport;
 use super::wakers::Role;
-use crate::config::context::Context;
-use crate::config::resolver::{HookFuture, Selection};
+use crate::config::resolver::HookFuture;
 use crate::sys::hook::Hooks;
 use crate::sys::psk;
 use crate::sys::ssl_io::{SslIo, Stop};
-use crate::values::alert::Alert;
 use crate::values::error::{Error, ErrorKind};
-use crate::values::hello::ClientHello;
-use crate::values::psk::{PreSharedKey, PskIdentity};
+use crate::values::psk::PskIdentity;
 
-/// A question of a hook that takes time.
+/// An operation that a hook has left.
 pub(crate) enum Pending {
-    /// The resolver is to be asked: outside of libssl, too.
-    Resolve(Box<ClientHello>),
-    /// The resolver thinks.
-    Resolving(HookFuture<Result<Selection, Alert>>),
-    /// The PSK resolver is to be asked for these identities.
-    Psk(VecDeque<PskIdentity>),
-    /// The PSK resolver thinks about one; the others are next.
-    PskResolving(PskIdentity, HookFuture<PskAnswer>, VecDeque<PskIdentity>),
+    /// Somebody is to be asked: outside of libssl, too.
+    Ask(Question),
+    /// Somebody thinks.
+    Wait(HookFuture<Outcome>),
 }
-
-/// What became of it.
-pub(crate) enum Answer {
-    /// The configuration to use; `None` is the acceptor's own.
-    Config(Result<Option<Arc<Context>>, Alert>),
-}
-
-/// What a PSK resolver says.
-type PskAnswer = Result<Option<PreSharedKey>, Box<dyn StdError + Send + Sync>>;
 
 /// How a step ended that did not do what it was asked to.
 #[derive(Debug)]
@@ -97,6 +79,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     };
                 }
                 Stop::Paused if self.state.has_pending() => {}
+                // The application looks at the ClientHello.
+                Stop::Paused if self.state.is_shown() => return Poll::Pending,
                 Stop::Paused => {
                     let text = "libssl waits for an answer that nobody owes";
                     return Poll::Ready(Err(Ended::Failed(Error::new(ErrorKind::Protocol, text))));
@@ -112,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if psk::is_negotiated(self.io.ssl())
             && let Some(identity) = identity.filter(|identity| self.state.wants_psk(identity))
         {
-            self.state.put_pending(Pending::Psk(VecDeque::from([identity])));
+            self.state.put_question(Question::Keys(vec![identity]));
             return true;
         }
         self.io.io_mut().release();
@@ -132,47 +116,20 @@ pub(crate) fn poll_pending(state: &State, cx: &mut TaskContext<'_>) -> Poll<()> 
 
 fn poll_hooks(state: &State, cx: &mut TaskContext<'_>) -> Poll<()> {
     while let Some(pending) = state.take_pending() {
-        match pending {
-            Pending::Psk(mut identities) => {
-                let Some(identity) = identities.pop_front() else { continue };
-                match &state.context().psk_resolver {
-                    Some(resolver) => {
-                        let future = resolver.resolve(identity.clone());
-                        state.put_pending(Pending::PskResolving(identity, future, identities));
-                    }
-                    None => state.put_psk(identity, Ok(None)),
-                }
-            }
-            Pending::PskResolving(identity, mut future, rest) => match future.as_mut().poll(cx) {
-                Poll::Pending => {
-                    state.put_pending(Pending::PskResolving(identity, future, rest));
-                    return Poll::Pending;
-                }
-                Poll::Ready(answer) => {
-                    state.put_psk(identity, answer);
-                    state.put_pending(Pending::Psk(rest));
-                }
+        let mut future = match pending {
+            Pending::Ask(question) => match question.ask(state) {
+                Some(future) => future,
+                None => continue,
             },
-            Pending::Resolve(hello) => {
-                if let Some(resolver) = &state.context().resolver {
-                    state.put_pending(Pending::Resolving(resolver.resolve(*hello)));
-                }
+            Pending::Wait(future) => future,
+        };
+        // A future that panics was taken out, so it is not polled again.
+        match future.as_mut().poll(cx) {
+            Poll::Pending => {
+                state.put_pending(Pending::Wait(future));
+                return Poll::Pending;
             }
-            Pending::Resolving(mut future) => {
-                // A future that panics was taken out, so it is not polled again.
-                match future.as_mut().poll(cx) {
-                    Poll::Pending => {
-                        state.put_pending(Pending::Resolving(future));
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(selection) => {
-                        state.put_answer(Answer::Config(selection.map(|selection| match selection {
-                            Selection::Use(config) => Some(config.context),
-                            Selection::Default => None,
-                        })));
-                    }
-                }
-            }
+            Poll::Ready(outcome) => state.put_outcome(outcome),
         }
     }
     Poll::Ready(())

@@ -1,11 +1,14 @@
 //! One connection: its state, its transport, and the loop that awaits what libssl cannot.
 
+mod answers;
 pub(crate) mod buffer;
 pub(crate) mod connection;
 pub(crate) mod control;
 pub(crate) mod drive;
 pub(crate) mod failure;
+mod hello;
 pub(crate) mod holdback;
+pub(crate) mod question;
 pub(crate) mod rehandshake;
 pub(crate) mod request;
 pub(crate) mod state;

@@ -72,6 +72,11 @@ impl Stash {
         self.taken == self.bytes.len()
     }
 
+    /// Keeps what was read.
+    pub(super) fn put(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
     fn is_full(&self) -> bool {
         self.bytes.len() - self.taken >= STASH_MAX
     }
@@ -172,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let outcome = self.poll_call(role, cx, |io| io.read(&mut buf));
         let count = buf.filled().len();
         if count > 0 {
-            self.stash.bytes.extend_from_slice(&room[..count]);
+            self.stash.put(&room[..count]);
             room[..count].fill(0);
             std::hint::black_box(&room);
             if role == Role::Writer {

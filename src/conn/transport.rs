@@ -128,6 +128,12 @@ impl<S> Transport<S> {
         self.may_read = may_read;
     }
 
+    /// Drops what the socket has not taken.
+    pub(crate) fn discard(&mut self) {
+        self.output.truncate(self.pushed);
+        self.flush_due = false;
+    }
+
     /// Whether bytes wait for the socket, or the socket for a flush.
     pub(crate) fn must_push(&self) -> bool {
         self.pushed < self.output.len() || self.flush_due

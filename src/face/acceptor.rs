@@ -3,6 +3,7 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connector::handshake;
+use super::start::StartHandshake;
 use super::stream::TlsStream;
 use crate::config::context::ServerConfig;
 use crate::conn::connection::{Connection, Target};
@@ -97,5 +98,22 @@ impl TlsAcceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         handshake(Connection::new(&self.config.context, io, Target::default())?).await
+    }
+
+    /// Reads the ClientHello, for the application to look at before the handshake goes on.
+    ///
+    /// # Errors
+    /// As [`accept`](TlsAcceptor::accept).
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with a timer.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_client_hello_cb`.
+    pub async fn start<S>(&self, io: S) -> Result<StartHandshake<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        StartHandshake::read(Connection::new(&self.config.context, io, Target::default())?).await
     }
 }

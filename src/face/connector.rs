@@ -195,6 +195,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let limit = connection.state().context().handshake_timeout;
+    connection.state().set_timed();
     match timeout(limit, poll_fn(|cx| connection.poll_handshake(cx))).await {
         Ok(outcome) => outcome.map(|()| TlsStream::new(connection)),
         Err(_) => Err(timed_out(limit)),

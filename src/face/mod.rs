@@ -8,4 +8,5 @@ pub(crate) mod control;
 pub(crate) mod engine;
 mod openssl_stream;
 pub(crate) mod server;
+pub(crate) mod start;
 pub(crate) mod stream;

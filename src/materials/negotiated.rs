@@ -302,7 +302,7 @@ impl<'a> Negotiated<'a> {
     /// `SSL_get_shared_sigalgs`.
     #[doc(alias = "getSharedSigalgs")]
     pub fn shared_sigalgs(&self) -> Vec<String> {
-        sys::shared_sigalgs(self.ssl).into_iter().map(|(sign, hash)| sigalg_name(sign, hash)).collect()
+        shared_sigalgs(self.ssl)
     }
 
     /// This side's Finished message: Node's `getFinished()`. The base of `tls-unique` (RFC 5929), not in TLS 1.3.
@@ -429,6 +429,10 @@ impl fmt::Debug for Negotiated<'_> {
 }
 
 /// `RSA-PSS+SHA256`, as Node puts it together (src/crypto/crypto_tls.cc, `GetSharedSigalgs`).
+pub(crate) fn shared_sigalgs(ssl: &SslRef) -> Vec<String> {
+    sys::shared_sigalgs(ssl).into_iter().map(|(sign, hash)| sigalg_name(sign, hash)).collect()
+}
+
 fn sigalg_name(sign: Nid, hash: Nid) -> String {
     let sign = match Id::from_raw(sign.as_raw()) {
         Id::RSA => "RSA",

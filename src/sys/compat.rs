@@ -11,6 +11,9 @@ use crate::values::verify_code::VerifyCode;
 /// Whether this libssl can speak SSL 3.0. From 4.0 on it is gone, whatever the build options say.
 pub(crate) const HAS_SSLV3: bool = cfg!(not(any(osslconf = "OPENSSL_NO_SSL3_METHOD", ossl400)));
 
+/// Whether a client's verification can wait for an answer: `SSL_set_retry_verify`, from 3.0 on.
+pub(crate) const CAN_RETRY_VERIFY: bool = cfg!(ossl300);
+
 /// From 3.0 on, TLS 1.1 and older cannot shake hands above security level 0.
 pub(crate) const OLD_VERSIONS_NEED_LEVEL_0: bool = cfg!(ossl300);
 

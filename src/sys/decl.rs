@@ -86,6 +86,22 @@ unsafe extern "C" {
     pub fn SSL_SESSION_set_protocol_version(session: *mut SSL_SESSION, version: c_int) -> c_int;
 }
 
+// --- the certificate that is shown ---
+type CertificateCallback = unsafe extern "C" fn(*mut SSL, *mut c_void) -> c_int;
+// SAFETY: the declarations are those of the headers of every supported libssl.
+unsafe extern "C" {
+    pub fn SSL_CTX_set_cert_cb(ctx: *mut SSL_CTX, cb: Option<CertificateCallback>, arg: *mut c_void);
+    pub fn SSL_certs_clear(ssl: *mut SSL);
+    pub fn SSL_use_cert_and_key(
+        ssl: *mut SSL,
+        x509: *mut X509,
+        key: *mut EVP_PKEY,
+        chain: *mut stack_st_X509,
+        replace: c_int,
+    ) -> c_int;
+    pub fn SSL_get_client_CA_list(ssl: *const SSL) -> *mut stack_st_X509_NAME;
+}
+
 // --- x509, stores, keys ---
 pub const X509_VP_FLAG_OVERWRITE: u32 = 0x2;
 pub const X509_VP_FLAG_RESET_FLAGS: u32 = 0x4;

@@ -10,13 +10,14 @@ use std::sync::{Arc, OnceLock};
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
-use openssl::ssl::{Ssl, SslContextBuilder, SslRef};
+use openssl::ssl::{Ssl, SslContextBuilder, SslRef, SslSession};
 use openssl::x509::X509StoreContextRef;
 use openssl_sys as ffi;
 
 use super::decl;
 use super::guard::{Parked, guard};
-use super::{npn, psk, renegotiation};
+use super::own_certificate::CertificateAnswer;
+use super::{compat, npn, own_certificate, psk, renegotiation, session};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::psk::{PreSharedKey, PskIdentity};
@@ -38,6 +39,15 @@ pub(crate) enum ProtocolAnswer<'a> {
     Ignore,
     /// The handshake fails with no_application_protocol.
     Refuse,
+}
+
+/// The judgement of a peer's chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum VerifyAnswer {
+    Accept,
+    Refuse,
+    /// The answer needs time: libssl returns, the handshake is called again, and the hook with it.
+    Pause,
 }
 
 /// The answer to a client's PSK identity.
@@ -77,8 +87,17 @@ pub(crate) trait Hooks: Send + Sync {
     fn next_protocols(&self) -> Option<Arc<AlpnProtocols>>;
 
     /// Judges the peer's chain: runs the verification and says whether the handshake goes on. Not asked when a
-    /// session is resumed.
-    fn verify(&self, ssl: &mut SslRef, chain: &mut X509StoreContextRef) -> bool;
+    /// session is resumed. `may_pause` says whether libssl can wait.
+    fn verify(&self, chain: &mut X509StoreContextRef, may_pause: bool) -> VerifyAnswer;
+
+    /// libssl is about to choose the certificate that this side shows.
+    fn certificate(&self, ssl: &mut SslRef) -> CertificateAnswer;
+
+    /// A session can be resumed later.
+    fn new_session(&self, session: SslSession);
+
+    /// The session that a client offers by its id.
+    fn find_session(&self, id: &[u8]) -> Option<SslSession>;
 
     /// One finding of the verification that [`verify`](Hooks::verify) runs; whether to go on with it.
     fn verify_step(&self, ok: bool, chain: &mut X509StoreContextRef) -> bool;
@@ -143,6 +162,12 @@ pub(crate) enum Slot {
     PskClient,
     /// `SSL_CTX_set_psk_server_callback` and `SSL_CTX_set_psk_find_session_callback`
     PskServer,
+    /// `SSL_CTX_set_cert_cb`
+    Certificate,
+    /// `SSL_CTX_sess_set_new_cb`
+    NewSession,
+    /// `SSL_CTX_sess_set_get_cb`
+    FindSession,
     /// `SSL_CTX_set_next_proto_select_cb`
     NpnClient,
     /// `SSL_CTX_set_next_protos_advertised_cb`
@@ -152,7 +177,7 @@ pub(crate) enum Slot {
 impl Slot {
     /// All of them, in the order in which a context is filled.
     #[cfg(test)]
-    pub(crate) const ALL: [Slot; 11] = [
+    pub(crate) const ALL: [Slot; 14] = [
         Slot::ClientHello,
         Slot::ServerName,
         Slot::Protocol,
@@ -162,6 +187,9 @@ impl Slot {
         Slot::Message,
         Slot::PskClient,
         Slot::PskServer,
+        Slot::Certificate,
+        Slot::NewSession,
+        Slot::FindSession,
         Slot::NpnClient,
         Slot::NpnServer,
     ];
@@ -190,6 +218,9 @@ impl Slot {
                 Slot::Message => decl::SSL_CTX_set_msg_callback(ctx, Some(message)),
                 Slot::PskClient => psk::fill_client(ctx),
                 Slot::PskServer => psk::fill_server(ctx),
+                Slot::Certificate => own_certificate::fill(ctx),
+                Slot::NewSession => session::fill_new(ctx),
+                Slot::FindSession => session::fill_find(ctx),
                 Slot::NpnClient => npn::fill_client(ctx),
                 Slot::NpnServer => npn::fill_server(ctx),
             }
@@ -300,7 +331,7 @@ unsafe fn ssl_of(chain: *mut ffi::X509_STORE_CTX) -> *mut ffi::SSL {
 
 /// What became of a verification.
 enum Verified {
-    Judged(bool),
+    Judged(VerifyAnswer),
     /// Nobody has a say: what libssl does without a callback.
     ByLibssl,
     Panicked,
@@ -311,10 +342,16 @@ unsafe extern "C" fn verify(chain: *mut ffi::X509_STORE_CTX, _: *mut c_void) -> 
     unsafe {
         let answer = with(ssl_of(chain), Verified::ByLibssl, Verified::Panicked, |ssl, hooks| {
             decl::X509_STORE_CTX_set_verify_cb(chain, Some(verify_step));
-            Verified::Judged(hooks.verify(ssl, X509StoreContextRef::from_ptr_mut(chain)))
+            let may_pause = compat::CAN_RETRY_VERIFY && !ssl.is_server();
+            let answer = hooks.verify(X509StoreContextRef::from_ptr_mut(chain), may_pause);
+            if answer == VerifyAnswer::Pause {
+                // On a server libssl takes this for success.
+                ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_SET_RETRY_VERIFY, 0, std::ptr::null_mut());
+            }
+            Verified::Judged(answer)
         });
         match answer {
-            Verified::Judged(accepted) => c_int::from(accepted),
+            Verified::Judged(answer) => c_int::from(answer != VerifyAnswer::Refuse),
             Verified::ByLibssl => ffi::X509_verify_cert(chain),
             Verified::Panicked => {
                 // The code that libssl turns into internal_error.
@@ -406,6 +443,6 @@ mod tests {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name} stands twice");
             assert!(documented.contains(name.as_str()), "{name} is not in ARCHITECTURE.md");
         }
-        assert_eq!(names.len(), 11);
+        assert_eq!(names.len(), 14);
     }
 }

@@ -19,6 +19,7 @@ pub(crate) mod hook;
 pub(crate) mod library;
 pub(crate) mod npn;
 pub(crate) mod ossl_store;
+pub(crate) mod own_certificate;
 mod passphrase;
 pub(crate) mod pem;
 pub(crate) mod psk;

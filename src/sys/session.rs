@@ -1,6 +1,7 @@
 //! What the `openssl` crate does not tell of a session.
 
-use std::ffi::{CStr, c_long};
+use std::ffi::{CStr, c_int, c_long, c_uchar};
+use std::mem::ManuallyDrop;
 use std::{ptr, slice};
 
 use foreign_types::ForeignTypeRef;
@@ -8,6 +9,50 @@ use openssl::ssl::SslSessionRef;
 use openssl_sys as ffi;
 
 use super::decl;
+use super::hook::with;
+
+/// Fills the slot for new sessions: `SSL_CTX_sess_set_new_cb`.
+pub(super) fn fill_new(ctx: *mut ffi::SSL_CTX) {
+    // SAFETY: the caller's context is alive; the function has the type that the setter asks for.
+    unsafe { ffi::SSL_CTX_sess_set_new_cb(ctx, Some(new)) };
+}
+
+/// Fills the slot for sessions that are looked for: `SSL_CTX_sess_set_get_cb`.
+pub(super) fn fill_find(ctx: *mut ffi::SSL_CTX) {
+    // SAFETY: as in `fill_new`.
+    unsafe { ffi::SSL_CTX_sess_set_get_cb(ctx, Some(find)) };
+}
+
+unsafe extern "C" fn new(ssl: *mut ffi::SSL, session: *mut ffi::SSL_SESSION) -> c_int {
+    // SAFETY: libssl calls this with a live SSL and a live session. The answer 0 leaves it its reference, and the
+    // hook gets one of its own.
+    unsafe {
+        let session = SslSessionRef::from_ptr(session).to_owned();
+        with(ssl, (), (), |_, hooks| hooks.new_session(session));
+    }
+    0
+}
+
+unsafe extern "C" fn find(
+    ssl: *mut ffi::SSL,
+    id: *const c_uchar,
+    len: c_int,
+    copy: *mut c_int,
+) -> *mut ffi::SSL_SESSION {
+    // SAFETY: libssl calls this with a live SSL, `len` readable bytes, and a place for a number: with 0 there, the
+    // reference that is returned is libssl's.
+    unsafe {
+        *copy = 0;
+        let id = slice::from_raw_parts(id, usize::try_from(len).unwrap_or_default());
+        match with(ssl, None, None, |_, hooks| hooks.find_session(id)) {
+            Some(session) => {
+                let session = ManuallyDrop::new(session);
+                session.as_ptr()
+            }
+            None => ptr::null_mut(),
+        }
+    }
+}
 
 /// The ticket that the server gave, if it gave one.
 pub(crate) fn ticket(session: &SslSessionRef) -> Option<&[u8]> {

@@ -96,6 +96,11 @@ impl AlpnProtocols {
         self.iter().find_map(|own| Names(client_wire).find(|offered| *offered == own))
     }
 
+    /// The place of a protocol in a client's list in wire format.
+    pub(crate) fn find_in<'c>(client_wire: &'c [u8], protocol: &[u8]) -> Option<&'c [u8]> {
+        Names::of(client_wire).find(|offered| *offered == protocol)
+    }
+
     /// The first of the server's protocols that this list has, too: what a client says by NPN.
     pub(crate) fn first_of<'s>(&self, server_wire: &'s [u8]) -> Option<&'s [u8]> {
         Names::of(server_wire).find(|advertised| self.iter().any(|own| own == *advertised))

@@ -41,16 +41,16 @@ pub struct ClientHello {
 }
 
 /// Numbers of extensions, from IANA's "TLS ExtensionType Values".
-mod extension {
-    pub(super) const SERVER_NAME: u16 = 0x0000;
-    pub(super) const STATUS_REQUEST: u16 = 0x0005;
-    pub(super) const SUPPORTED_GROUPS: u16 = 0x000a;
-    pub(super) const EC_POINT_FORMATS: u16 = 0x000b;
-    pub(super) const SIGNATURE_ALGORITHMS: u16 = 0x000d;
-    pub(super) const ALPN: u16 = 0x0010;
-    pub(super) const SESSION_TICKET: u16 = 0x0023;
-    pub(super) const PRE_SHARED_KEY: u16 = 0x0029;
-    pub(super) const SUPPORTED_VERSIONS: u16 = 0x002b;
+pub(crate) mod extension {
+    pub(crate) const SERVER_NAME: u16 = 0x0000;
+    pub(crate) const STATUS_REQUEST: u16 = 0x0005;
+    pub(crate) const SUPPORTED_GROUPS: u16 = 0x000a;
+    pub(crate) const EC_POINT_FORMATS: u16 = 0x000b;
+    pub(crate) const SIGNATURE_ALGORITHMS: u16 = 0x000d;
+    pub(crate) const ALPN: u16 = 0x0010;
+    pub(crate) const SESSION_TICKET: u16 = 0x0023;
+    pub(crate) const PRE_SHARED_KEY: u16 = 0x0029;
+    pub(crate) const SUPPORTED_VERSIONS: u16 = 0x002b;
 }
 
 impl ClientHello {
@@ -243,6 +243,11 @@ pub(crate) fn server_name_of(extension: &[u8]) -> Option<&str> {
 /// The names in the body of an ALPN extension, none if it is malformed.
 pub(crate) fn protocols_of(extension: &[u8]) -> impl Iterator<Item = &[u8]> {
     Names::of(whole16(extension).unwrap_or_default())
+}
+
+/// The numbers in the body of a client's supported_versions extension, none if it is malformed.
+pub(crate) fn versions_of(extension: &[u8]) -> Vec<u16> {
+    whole8(extension).and_then(numbers_of).unwrap_or_default()
 }
 
 /// The identities in the body of a pre_shared_key extension.

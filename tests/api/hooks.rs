@@ -161,6 +161,9 @@ fn every_slot_that_may_be_filled_is_documented_at_the_door_to_libssl() {
         ("Message", "message"),
         ("PskClient", "pre-shared keys"),
         ("PskServer", "pre-shared keys"),
+        ("Certificate", "certificate choice"),
+        ("NewSession", "new sessions"),
+        ("FindSession", "session look-up"),
         ("NpnClient", "NPN"),
         ("NpnServer", "NPN"),
     ]

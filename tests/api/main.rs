@@ -19,6 +19,7 @@ mod ext;
 mod facts;
 mod garbage;
 mod handshake;
+mod hook_behaviour;
 mod hooks;
 mod key_uri;
 mod legacy;
@@ -45,5 +46,6 @@ mod server;
 mod sni;
 #[cfg(feature = "serde")]
 mod ssl_conf;
+mod start;
 mod transfer;
 mod verify;
