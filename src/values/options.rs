@@ -86,7 +86,7 @@ secure_options! {
     /// | `CISCO_ANYCONNECT` | not to be seen: DTLS |
     /// | `NO_SESSION_RESUMPTION_ON_RENEGOTIATION` | a renegotiation that asks for resumption becomes a full handshake |
     /// | `NO_COMPRESSION` | not to be seen: libssl has to be built with zlib, and level 2 forbids it |
-    /// | `ALLOW_UNSAFE_LEGACY_RENEGOTIATION` | as `LEGACY_SERVER_CONNECT` |
+    /// | `ALLOW_UNSAFE_LEGACY_RENEGOTIATION` | as `LEGACY_SERVER_CONNECT`; a GnuTLS client without RFC 5746 may renegotiate |
     /// | `NO_ENCRYPT_THEN_MAC` | no extension 22 from either side |
     /// | `ENABLE_MIDDLEBOX_COMPAT` | a session id and a ChangeCipherSpec in TLS 1.3; without it none |
     /// | `PRIORITIZE_CHACHA` | a server that prefers AES takes ChaCha20 where the client has it first |

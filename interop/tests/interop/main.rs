@@ -7,3 +7,4 @@ mod groups;
 mod legacy;
 mod table;
 mod token;
+mod unsafe_renegotiation;
