@@ -66,6 +66,8 @@ pub use config::certificate_resolver::{CertificateQuery, CertificateResolver};
 #[cfg(feature = "serde")]
 pub use config::compat;
 pub use config::context::{ClientConfig, Config, ServerConfig};
+pub use config::ocsp_cache::OcspCache;
+pub use config::ocsp_source::{OcspRequest, OcspSource};
 pub use config::peer_verifier::{PeerIdentity, PeerVerifier};
 pub use config::psk::{PskResolver, PskSource};
 pub use config::resolver::{ConfigResolver, HookFuture, HookResult, Selection};
@@ -91,6 +93,8 @@ pub use materials::identity::Identity;
 pub use materials::keylog::{KeyLog, KeyLogFile, TraceSink};
 pub use materials::library::{Capability, OpenSsl, Provider, openssl};
 pub use materials::negotiated::{CipherSuite, EphemeralKey, Negotiated};
+pub use materials::ocsp::{OcspEntry, OcspResponse, OcspStatus, RevocationReason};
+pub use materials::ocsp_verifier::{OcspVerifier, StapleVerdict};
 pub use materials::provider::load_provider;
 pub use materials::public_key::PublicKeyType;
 pub use materials::server_identity::check_server_identity;

@@ -118,6 +118,7 @@ impl<S: Side> AdoptedBuilder<S> {
             names: Names::default(),
             unknown_name: UnknownName::default(),
             resolver: None,
+            ocsp_source: None,
             psk_resolver: None,
             psk_source: None,
             alpn_resolver: None,

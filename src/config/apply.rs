@@ -21,12 +21,13 @@ use super::settings::{CipherPreference, DhChoice, Parsed, SessionCache, Settings
 use super::side::Role;
 use crate::materials::key_uri::open_engine;
 use crate::materials::library::missing_group;
+use crate::materials::ocsp::check_support as check_ocsp;
 use crate::materials::server_identity::check_server_identity;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
 use crate::sys::hook::Slot;
 use crate::sys::queue::{self, stack_error};
-use crate::sys::{compat, context as sys, extra, psk};
+use crate::sys::{compat, context as sys, extra, ocsp, psk};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::options::SecureOptions;
@@ -189,6 +190,14 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         }
     }
 
+    if settings.request_ocsp {
+        check_ocsp().map_err(|e| e.with_option("request_ocsp"))?;
+        ocsp::ask_for_staple(&mut ctx).map_err(|e| refused("request_ocsp", &e))?;
+    }
+    if settings.ocsp_source.is_some() {
+        check_ocsp().map_err(|e| e.with_option("ocsp_source"))?;
+    }
+
     if let Some(hint) = settings.psk_hint.as_deref() {
         set_psk_hint(&mut ctx, hint)?;
     }
@@ -230,6 +239,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         resolver: settings.resolver,
         psk_resolver: settings.psk_resolver,
         psk_source: settings.psk_source,
+        ocsp_source: settings.ocsp_source,
         unknown_psk_identity: settings.unknown_psk_identity,
         without_identity: settings.identities.is_empty() && settings.certificate_resolver.is_none(),
         alpn_resolver: settings.alpn_resolver,

@@ -13,6 +13,7 @@ use super::apply;
 use super::certificate_resolver::CertificateResolver;
 use super::cipher_list::CipherList;
 use super::context::Config;
+use super::ocsp_source::OcspSource;
 use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
@@ -75,6 +76,8 @@ use crate::values::version::VersionRange;
 /// | `handshake_timeout` | both | 120 s |
 /// | `server_name`, `config_resolver` | server | none |
 /// | `unknown_name` | server | `UseDefault` |
+/// | `request_ocsp` | client | off |
+/// | `ocsp_source` | server | none |
 /// | `psk`, `psk_source` | client | none |
 /// | `psk_resolver`, `psk_hint` | server | none |
 /// | `unknown_psk_identity` | server | `Alert` |
@@ -456,6 +459,20 @@ impl ConfigBuilder<Client> {
         self
     }
 
+    /// Sets whether the server is asked to staple an OCSP response to its certificate (RFC 6066 section 8). Default: no.
+    ///
+    /// What it staples is [`Negotiated::ocsp_response`](crate::Negotiated::ocsp_response), and is not looked at by itself:
+    /// [`OcspVerifier`](crate::OcspVerifier) judges it. Not on resumption.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_tlsext_status_type`.
+    #[doc(alias = "requestOCSP")]
+    #[must_use]
+    pub fn request_ocsp(mut self, requested: bool) -> Self {
+        self.settings.request_ocsp = requested;
+        self
+    }
+
     /// Sets the smallest Diffie-Hellman key of a server, in bits. Default: 1024.
     ///
     /// A smaller one fails the handshake with the code `ERR_TLS_DH_PARAM_SIZE`.
@@ -568,6 +585,19 @@ impl ConfigBuilder<Server> {
     #[must_use]
     pub fn psk_resolver(mut self, resolver: impl PskResolver + 'static) -> Self {
         self.settings.psk_resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Sets what finds the OCSP response that is stapled for clients which ask for one. Default: none.
+    ///
+    /// A fixed [`OcspResponse`](crate::OcspResponse) is a source; an [`OcspCache`](crate::OcspCache) keeps what another finds.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_tlsext_status_cb`, `SSL_set_tlsext_status_ocsp_resp`.
+    #[doc(alias = "OCSPRequest")]
+    #[must_use]
+    pub fn ocsp_source(mut self, source: impl OcspSource + 'static) -> Self {
+        self.settings.ocsp_source = Some(Arc::new(source));
         self
     }
 

@@ -11,6 +11,7 @@ use super::alpn_resolver::AlpnResolver;
 use super::certificate_resolver::CertificateResolver;
 use super::ciphers::IgnoredCiphers;
 use super::names::Names;
+use super::ocsp_source::OcspSource;
 use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
@@ -72,6 +73,7 @@ pub(crate) struct Context {
     pub(crate) resolver: Option<Arc<dyn ConfigResolver>>,
     pub(crate) psk_resolver: Option<Arc<dyn PskResolver>>,
     pub(crate) psk_source: Option<Arc<dyn PskSource>>,
+    pub(crate) ocsp_source: Option<Arc<dyn OcspSource>>,
     pub(crate) alpn_resolver: Option<Arc<dyn AlpnResolver>>,
     pub(crate) certificate_resolver: Option<Arc<dyn CertificateResolver>>,
     pub(crate) peer_verifier: Option<Arc<dyn PeerVerifier>>,

@@ -11,6 +11,8 @@ pub(crate) mod ciphers;
 pub mod compat;
 pub(crate) mod context;
 pub(crate) mod names;
+pub(crate) mod ocsp_cache;
+pub(crate) mod ocsp_source;
 pub(crate) mod peer_verifier;
 pub(crate) mod psk;
 pub(crate) mod resolver;

@@ -10,6 +10,7 @@ use super::alpn_resolver::AlpnResolver;
 use super::certificate_resolver::CertificateResolver;
 use super::cipher_list::CipherList;
 use super::context::Config;
+use super::ocsp_source::OcspSource;
 use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
@@ -175,6 +176,8 @@ pub(crate) struct Settings {
     pub(crate) resolver: Option<Arc<dyn ConfigResolver>>,
     pub(crate) psk_resolver: Option<Arc<dyn PskResolver>>,
     pub(crate) psk_source: Option<Arc<dyn PskSource>>,
+    pub(crate) request_ocsp: bool,
+    pub(crate) ocsp_source: Option<Arc<dyn OcspSource>>,
     pub(crate) alpn_resolver: Option<Arc<dyn AlpnResolver>>,
     pub(crate) certificate_resolver: Option<Arc<dyn CertificateResolver>>,
     pub(crate) peer_verifier: Option<Arc<dyn PeerVerifier>>,

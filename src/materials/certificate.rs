@@ -269,6 +269,14 @@ impl Certificate {
         x509::extended_key_usage(&self.x509)
     }
 
+    /// Whether the certificate asks for a stapled OCSP response in every handshake: the extension TLS feature with
+    /// `status_request` (RFC 7633). It is what [`OcspVerifier`](crate::OcspVerifier) goes by when there is no response.
+    #[doc(alias = "tlsfeature")]
+    pub fn must_staple(&self) -> bool {
+        const STATUS_REQUEST: u64 = 5;
+        x509::tls_features(&self.x509).present().is_some_and(|features| features.contains(&STATUS_REQUEST))
+    }
+
     /// The serial number in upper-case hexadecimal, an even number of digits.
     #[doc(alias = "serialNumber")]
     pub fn serial_number(&self) -> String {
@@ -280,6 +288,15 @@ impl Certificate {
     #[doc(alias = "signatureAlgorithm")]
     pub fn signature_algorithm(&self) -> String {
         x509::long_name(self.x509.signature_algorithm().object())
+    }
+
+    /// Whether this certificate's subject is the other's issuer, and its key has signed it.
+    pub(super) fn has_signed(&self, other: &Certificate) -> bool {
+        let named = self.x509.subject_name().try_cmp(other.x509.issuer_name());
+        let signed = named.is_ok_and(|order| order == Ordering::Equal)
+            && self.x509.public_key().is_ok_and(|key| other.x509.verify(&key).unwrap_or(false));
+        queue::clear();
+        signed
     }
 
     /// Whether subject and issuer are the same name. It says nothing about who signed.
@@ -321,7 +338,7 @@ fn time_text(time: &Asn1TimeRef) -> String {
     }
 }
 
-fn unix_seconds(time: &Asn1TimeRef) -> Option<i64> {
+pub(super) fn unix_seconds(time: &Asn1TimeRef) -> Option<i64> {
     let distance = Asn1Time::from_unix(0).and_then(|epoch| epoch.diff(time)).ok()?;
     Some(i64::from(distance.days) * 86_400 + i64::from(distance.secs))
 }

@@ -8,6 +8,7 @@ pub(crate) mod chain_verifier;
 pub(crate) mod dh;
 mod dh_group;
 pub(crate) mod distinguished_name;
+pub(crate) mod fingerprint;
 pub(crate) mod general_name;
 pub(crate) mod identity;
 pub(crate) mod key_uri;
@@ -15,6 +16,8 @@ pub(crate) mod keylog;
 mod legacy;
 pub(crate) mod library;
 pub(crate) mod negotiated;
+pub(crate) mod ocsp;
+pub(crate) mod ocsp_verifier;
 #[cfg(feature = "serde")]
 pub(crate) mod pairing;
 mod pem;

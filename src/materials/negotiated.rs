@@ -294,6 +294,23 @@ impl<'a> Negotiated<'a> {
         })
     }
 
+    /// The OCSP response that the server has stapled, in DER and not verified: Node's event `OCSPResponse`. On a server, what
+    /// it has stapled itself.
+    ///
+    /// `None` when there is none: the client has not [asked](crate::ConfigBuilder::request_ocsp), the server has nothing to
+    /// say, or a session was resumed.
+    ///
+    /// # Security
+    /// Whoever answers the connection can send any response: [`OcspVerifier::judge`](crate::OcspVerifier::judge) tells what
+    /// it is worth.
+    ///
+    /// # OpenSSL
+    /// `SSL_get_tlsext_status_ocsp_resp`.
+    #[doc(alias = "OCSPResponse")]
+    pub fn ocsp_response(&self) -> Option<&'a [u8]> {
+        self.ssl.ocsp_status().filter(|response| !response.is_empty())
+    }
+
     /// The signature algorithms that both sides have, in order, such as `RSA-PSS+SHA256`: Node's `getSharedSigalgs()`.
     ///
     /// Empty on a client.

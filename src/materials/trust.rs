@@ -232,6 +232,14 @@ impl TrustStore {
         TrustStore::new(parts)
     }
 
+    /// The same authorities without revocation lists.
+    pub(super) fn without_crls(&self) -> TrustStore {
+        if !self.has_crls() {
+            return self.clone();
+        }
+        TrustStore::new(Parts { crls: Vec::new(), ..self.0.parts.clone() })
+    }
+
     /// The certificates that were given one by one: not Mozilla's, not the system's.
     pub fn certificates(&self) -> &[Certificate] {
         &self.0.parts.certificates

@@ -555,3 +555,64 @@ mod tests {
         }
     }
 }
+
+/// OCSP.
+#[allow(non_snake_case, non_camel_case_types)]
+pub(super) mod ocsp {
+    use openssl_sys::{
+        ASN1_GENERALIZEDTIME, ASN1_INTEGER, ASN1_OBJECT, ASN1_OCTET_STRING, EVP_MD, OCSP_BASICRESP,
+        OCSP_CERTID, OCSP_ONEREQ, OCSP_REQUEST, OCSP_RESPONSE, X509, X509_STORE, stack_st_X509,
+    };
+    use std::ffi::{c_int, c_long, c_uchar, c_ulong};
+    #[allow(unused_imports, reason = "nothing is null where there is OCSP")]
+    use std::ptr::{null, null_mut};
+
+    /// What a response says of one certificate.
+    pub(in crate::sys) enum OCSP_SINGLERESP {}
+
+    optional! { not(osslconf = "OPENSSL_NO_OCSP"):
+        fn d2i_OCSP_RESPONSE(to: *mut *mut OCSP_RESPONSE, from: *mut *const c_uchar, len: c_long) -> *mut OCSP_RESPONSE,
+            absent null_mut();
+        fn OCSP_RESPONSE_free(response: *mut OCSP_RESPONSE) -> (), absent ();
+        fn OCSP_response_status(response: *mut OCSP_RESPONSE) -> c_int, absent 0;
+        fn OCSP_response_get1_basic(response: *mut OCSP_RESPONSE) -> *mut OCSP_BASICRESP, absent null_mut();
+        fn OCSP_BASICRESP_free(basic: *mut OCSP_BASICRESP) -> (), absent ();
+        fn OCSP_resp_count(basic: *mut OCSP_BASICRESP) -> c_int, absent 0;
+        fn OCSP_resp_get0(basic: *mut OCSP_BASICRESP, index: c_int) -> *mut OCSP_SINGLERESP, absent null_mut();
+        fn OCSP_resp_get0_produced_at(basic: *const OCSP_BASICRESP) -> *const ASN1_GENERALIZEDTIME, absent null();
+        fn OCSP_resp_get0_signer(
+            basic: *mut OCSP_BASICRESP,
+            signer: *mut *mut X509,
+            candidates: *mut stack_st_X509,
+        ) -> c_int, absent 0;
+        fn OCSP_basic_verify(
+            basic: *mut OCSP_BASICRESP,
+            candidates: *mut stack_st_X509,
+            store: *mut X509_STORE,
+            flags: c_ulong,
+        ) -> c_int, absent 0;
+        fn OCSP_SINGLERESP_get0_id(single: *const OCSP_SINGLERESP) -> *const OCSP_CERTID, absent null();
+        fn OCSP_single_get0_status(
+            single: *mut OCSP_SINGLERESP,
+            reason: *mut c_int,
+            revoked: *mut *mut ASN1_GENERALIZEDTIME,
+            this_update: *mut *mut ASN1_GENERALIZEDTIME,
+            next_update: *mut *mut ASN1_GENERALIZEDTIME,
+        ) -> c_int, absent -1;
+        fn OCSP_id_get0_info(
+            name_hash: *mut *mut ASN1_OCTET_STRING,
+            digest: *mut *mut ASN1_OBJECT,
+            key_hash: *mut *mut ASN1_OCTET_STRING,
+            serial: *mut *mut ASN1_INTEGER,
+            id: *mut OCSP_CERTID,
+        ) -> c_int, absent 0;
+        fn OCSP_id_cmp(one: *const OCSP_CERTID, other: *const OCSP_CERTID) -> c_int, absent 1;
+        fn OCSP_cert_to_id(digest: *const EVP_MD, subject: *const X509, issuer: *const X509) -> *mut OCSP_CERTID,
+            absent null_mut();
+        fn OCSP_CERTID_free(id: *mut OCSP_CERTID) -> (), absent ();
+        fn OCSP_REQUEST_new() -> *mut OCSP_REQUEST, absent null_mut();
+        fn OCSP_REQUEST_free(request: *mut OCSP_REQUEST) -> (), absent ();
+        fn OCSP_request_add0_id(request: *mut OCSP_REQUEST, id: *mut OCSP_CERTID) -> *mut OCSP_ONEREQ, absent null_mut();
+        fn i2d_OCSP_REQUEST(request: *mut OCSP_REQUEST, to: *mut *mut c_uchar) -> c_int, absent -1;
+    }
+}

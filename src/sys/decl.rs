@@ -120,6 +120,11 @@ unsafe extern "C" {
     pub fn X509_NAME_print_ex(out: *mut BIO, name: *const X509_NAME, indent: c_int, flags: c_ulong) -> c_int;
     pub fn EC_curve_nid2nist(nid: c_int) -> *const c_char;
     pub fn X509_STORE_CTX_get0_param(chain: *mut X509_STORE_CTX) -> *mut X509_VERIFY_PARAM;
+    pub fn X509_STORE_CTX_get1_issuer(
+        issuer: *mut *mut X509,
+        chain: *mut X509_STORE_CTX,
+        certificate: *mut X509,
+    ) -> c_int;
     pub fn X509_STORE_CTX_set_default(chain: *mut X509_STORE_CTX, name: *const c_char) -> c_int;
     pub fn X509_STORE_CTX_set_ex_data(chain: *mut X509_STORE_CTX, slot: c_int, data: *mut c_void) -> c_int;
     pub fn X509_STORE_CTX_set_verify_cb(chain: *mut X509_STORE_CTX, cb: Option<VerifyStepCallback>);

@@ -18,6 +18,7 @@ pub(crate) mod guard;
 pub(crate) mod hook;
 pub(crate) mod library;
 pub(crate) mod npn;
+pub(crate) mod ocsp;
 pub(crate) mod ossl_store;
 pub(crate) mod own_certificate;
 mod passphrase;

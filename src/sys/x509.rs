@@ -16,6 +16,9 @@ use super::{decl, queue};
 /// `ESC_CTRL` and `ESC_MSB`: the caller escapes the whole (asn1.h, x509.h).
 const NAME_RFC2253_UNESCAPED: u64 = 0x0111_0311;
 
+/// `NID_tlsfeature` of obj_mac.h.
+const NID_TLS_FEATURE: c_int = 1020;
+
 /// What a certificate says under an extension.
 #[derive(Debug)]
 pub(crate) enum Extension<T> {
@@ -147,6 +150,37 @@ pub(crate) fn extended_key_usage(certificate: &X509Ref) -> Option<Vec<String>> {
         queue::clear();
     }
     stack.map(|stack| stack.iter().map(dotted).collect())
+}
+
+/// The numbers in the TLS feature extension (RFC 7633 section 4).
+pub(crate) fn tls_features(certificate: &X509Ref) -> Extension<Vec<u64>> {
+    // SAFETY: the certificate is alive and owns the extension that is found; the stack of ASN1_INTEGER that is decoded
+    // from it is freed here, elements first.
+    unsafe {
+        let index = ffi::X509_get_ext_by_NID(certificate.as_ptr(), NID_TLS_FEATURE, -1);
+        if index < 0 {
+            return Extension::Absent;
+        }
+        let stack =
+            ffi::X509V3_EXT_d2i(ffi::X509_get_ext(certificate.as_ptr(), index)).cast::<ffi::OPENSSL_STACK>();
+        if stack.is_null() {
+            queue::clear();
+            return Extension::Malformed;
+        }
+        let mut features = Vec::new();
+        loop {
+            let number = ffi::OPENSSL_sk_pop(stack).cast::<ffi::ASN1_INTEGER>();
+            if number.is_null() {
+                break;
+            }
+            let value = ffi::ASN1_INTEGER_get(number);
+            ffi::ASN1_INTEGER_free(number);
+            features.extend(u64::try_from(value));
+        }
+        ffi::OPENSSL_sk_free(stack);
+        features.reverse();
+        Extension::Present(features)
+    }
 }
 
 /// The NIST name of a curve, such as `P-256`.

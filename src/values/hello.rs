@@ -207,7 +207,8 @@ impl ClientHello {
     /// The JA3 text of the client: version, ciphers, extensions, groups and point formats in decimal, without
     /// GREASE.
     ///
-    /// Clients of one make share it, so it tells makes apart in logs. The well-known JA3 value is its MD5.
+    /// Clients of one make share it, so it tells makes apart in logs. The well-known JA3 value is its MD5:
+    /// [`ja3_hash`](ClientHello::ja3_hash).
     pub fn ja3(&self) -> String {
         let formats = self.extension(extension::EC_POINT_FORMATS).and_then(whole8).unwrap_or_default();
         format!(
@@ -304,10 +305,14 @@ fn numbers_of(bytes: &[u8]) -> Option<Vec<u16>> {
     Some(pairs.map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect())
 }
 
-/// Numbers joined by `-`, without those of GREASE (RFC 8701): both bytes the same, their low half 0xa.
+/// Whether a number is one of those that mean nothing (GREASE, RFC 8701): both bytes the same, their low half 0xa.
+pub(crate) fn is_grease(number: u16) -> bool {
+    number & 0x0f0f == 0x0a0a && number >> 8 == number & 0xff
+}
+
+/// Numbers joined by `-`, without those of GREASE.
 fn joined(numbers: impl IntoIterator<Item = u16>) -> String {
-    let is_grease = |number: &u16| number & 0x0f0f == 0x0a0a && number >> 8 == number & 0xff;
-    let shown: Vec<String> = numbers.into_iter().filter(|n| !is_grease(n)).map(|n| n.to_string()).collect();
+    let shown: Vec<String> = numbers.into_iter().filter(|n| !is_grease(*n)).map(|n| n.to_string()).collect();
     shown.join("-")
 }
 
