@@ -35,6 +35,8 @@ mod program_keys;
 mod program_options;
 #[cfg(feature = "cli")]
 mod program_rehandshake;
+#[cfg(feature = "cli")]
+mod program_starttls;
 mod psk;
 mod renegotiation;
 mod resolver;

@@ -7,20 +7,14 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::args_shared::{SharedArgs, YesNo};
+use crate::starttls::StartTls;
 
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), openssl::version::version()));
 
 /// Options that other versions of this program have.
-const ELSEWHERE: [&str; 7] = [
-    "--early-data",
-    "--ocsp-response",
-    "--request-ocsp",
-    "--session-store",
-    "--starttls",
-    "--ticket-keys",
-    "probe",
-];
+const ELSEWHERE: [&str; 6] =
+    ["--early-data", "--ocsp-response", "--request-ocsp", "--session-store", "--ticket-keys", "probe"];
 
 /// TLS servers, clients and cipher strings over the system's libssl.
 #[derive(Debug, Parser)]
@@ -154,6 +148,9 @@ pub(crate) struct ConnectArgs {
     /// The server; an IPv6 address stands in brackets
     #[arg(value_name = "HOST:PORT")]
     pub(crate) target: String,
+    /// Begin in the clear, as this protocol does, and then ask for TLS [default: none]
+    #[arg(long, value_name = "PROTOCOL", value_enum)]
+    pub(crate) starttls: Option<StartTls>,
     /// Name to ask for (SNI), which the certificate must be for [default: HOST, unless it is an IP address]
     #[arg(long, value_name = "NAME", conflicts_with = "no_servername")]
     pub(crate) servername: Option<String>,

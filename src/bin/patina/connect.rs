@@ -18,6 +18,7 @@ use crate::output::{Counts, Output, Place};
 use crate::pump::{Input, Pump, Received, Until};
 use crate::rehandshake::{Watch, Wishes};
 use crate::settings;
+use crate::starttls;
 
 /// The line before and after the base64 text of a session: those of `openssl sess_id`.
 const PEM_BEGIN: &str = "-----BEGIN SSL SESSION PARAMETERS-----";
@@ -40,7 +41,9 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
         None => session,
     };
     let mut options = ConnectOptions::new(host);
-    if let Some(name) = args.servername.as_deref().or(server_name.as_deref()) {
+    let name = args.servername.as_deref().or(server_name.as_deref());
+    let domain = name.unwrap_or(host);
+    if let Some(name) = name {
         if name.parse::<IpAddr>().is_ok() {
             return Err(Failure::Usage(format!(
                 "--servername: {name} is an IP address; SNI is for names (RFC 6066)"
@@ -61,9 +64,13 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
     let time = settings::handshake_timeout(&args.shared);
     let mut stdin = Some(tokio::io::stdin());
     for left in (0..=args.reconnect).rev() {
-        let tcp = dial(host, port, time).await?;
+        let mut tcp = dial(host, port, time).await?;
         let peer = tcp.peer_addr()?;
         tracing::info!(%peer, "connected");
+        if let Some(protocol) = args.starttls {
+            let agreed = timeout(time, starttls::upgrade(protocol, domain, &mut tcp)).await;
+            agreed.unwrap_or_else(|_| Err(no_answer(time)))?;
+        }
         let options = match &session {
             Some(session) => options.clone().session(session.clone()),
             None => options.clone(),
@@ -143,8 +150,12 @@ async fn dial(host: &str, port: u16, time: Duration) -> Result<TcpStream, Failur
             Ok(tcp)
         }
         Ok(Err(error)) => Err(Report::of_io(&error).doing(&doing).into()),
-        Err(_) => Err(report("ETIMEDOUT", format!("no answer within {time:?}")).into()),
+        Err(_) => Err(no_answer(time).doing(&doing).into()),
     }
+}
+
+fn no_answer(time: Duration) -> Report {
+    Report { code: "ETIMEDOUT".to_owned(), reason: format!("no answer within {time:?}"), alert: None }
 }
 
 fn read_session(file: &Path) -> Result<Session, Failure> {

@@ -16,6 +16,7 @@ mod pump;
 mod rehandshake;
 mod serve;
 mod settings;
+mod starttls;
 mod version;
 
 use std::io::{IsTerminal, Write};
