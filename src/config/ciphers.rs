@@ -183,9 +183,12 @@ fn detect() -> Option<Library> {
 }
 
 fn ignored_words(text: &str, library: &Library) -> Vec<Warning> {
-    // Fedora's libssl has a word of its own, and Node's default string has two names that no libssl knows: nobody's slip.
+    // Node's default string has two names that no libssl knows: nobody's slip.
     let is_node_s = Profile::by_name("node-default").is_some_and(|profile| profile.legacy() == text);
-    if text.starts_with("PROFILE=") || is_node_s {
+    // Fedora's libssl has words of its own.
+    let takes_profiles = |mut ctx: SslContextBuilder| ctx.set_cipher_list("PROFILE=SYSTEM").is_ok();
+    let is_fedora_s = || SslContextBuilder::new(SslMethod::tls()).is_ok_and(takes_profiles);
+    if is_node_s || (text.starts_with("PROFILE=") && is_fedora_s()) {
         return Vec::new();
     }
     let mut warnings = library.warnings(text);

@@ -103,6 +103,9 @@ fn what_libssl_ignores_is_a_warning_with_its_column_at_every_operator() {
         let found = warnings(list);
         assert_eq!(found.first().map(String::as_str), Some(expected), "{list}");
     }
+    let mut context = SslContext::builder(SslMethod::tls_client()).unwrap();
+    let is_fedora_s = context.set_cipher_list("PROFILE=SYSTEM").is_ok();
+    assert_eq!(warnings("PROFILE=SYSTEM:HIGH").is_empty(), is_fedora_s);
     assert_eq!(warnings("HIGH:FOO!aNULL")[1], "9: libssl skips \"!aNULL\"");
     let several = warnings("HIHGH:HIGH:!aNUL:AESGMC");
     assert_eq!(several.len(), 3, "{several:?}");
