@@ -10,6 +10,7 @@
 //! To add an implementation: write `src/peers/NAME.rs` with its `Peer`, add it to [`peers::all`], and give a reason in
 //! the column `except` of the rows that it cannot do.
 
+pub mod abi;
 pub mod bogo;
 pub mod case;
 pub mod cell;

@@ -507,24 +507,29 @@ pub(super) mod provider {
     #[allow(unused_imports, reason = "nothing is null where there are providers")]
     use std::ptr::{null, null_mut};
 
+    use crate::sys::decl::{OSSL_CORE_HANDLE, OSSL_LIB_CTX, OSSL_PROVIDER};
     use crate::sys::dh_provider::{Algorithm, Dispatch};
 
-    type Init =
-        unsafe extern "C" fn(*const c_void, *const Dispatch, *mut *const Dispatch, *mut *mut c_void) -> c_int;
+    type Init = unsafe extern "C" fn(
+        *const OSSL_CORE_HANDLE,
+        *const Dispatch,
+        *mut *const Dispatch,
+        *mut *mut c_void,
+    ) -> c_int;
 
     optional! { ossl300:
-        fn OSSL_PROVIDER_add_builtin(context: *mut c_void, name: *const c_char, init: Option<Init>) -> c_int, absent 0;
-        fn OSSL_PROVIDER_available(context: *mut c_void, name: *const c_char) -> c_int, absent 0;
-        fn OSSL_PROVIDER_try_load(context: *mut c_void, name: *const c_char, retain_fallbacks: c_int) -> *mut c_void,
+        fn OSSL_PROVIDER_add_builtin(context: *mut OSSL_LIB_CTX, name: *const c_char, init: Option<Init>) -> c_int, absent 0;
+        fn OSSL_PROVIDER_available(context: *mut OSSL_LIB_CTX, name: *const c_char) -> c_int, absent 0;
+        fn OSSL_PROVIDER_try_load(context: *mut OSSL_LIB_CTX, name: *const c_char, retain_fallbacks: c_int) -> *mut OSSL_PROVIDER,
             absent null_mut();
-        fn OSSL_PROVIDER_get0_provider_ctx(provider: *const c_void) -> *mut c_void, absent null_mut();
+        fn OSSL_PROVIDER_get0_provider_ctx(provider: *const OSSL_PROVIDER) -> *mut c_void, absent null_mut();
         fn OSSL_PROVIDER_query_operation(
-            provider: *const c_void,
+            provider: *const OSSL_PROVIDER,
             operation: c_int,
             no_cache: *mut c_int,
         ) -> *const Algorithm, absent null();
         fn SSL_CTX_new_ex(
-            context: *mut c_void,
+            context: *mut OSSL_LIB_CTX,
             properties: *const c_char,
             method: *const SSL_METHOD,
         ) -> *mut SSL_CTX, absent null_mut();
@@ -533,7 +538,7 @@ pub(super) mod provider {
     #[cfg(test)]
     optional! { ossl300:
         fn EVP_PKEY_CTX_new_from_pkey(
-            context: *mut c_void,
+            context: *mut OSSL_LIB_CTX,
             key: *mut openssl_sys::EVP_PKEY,
             properties: *const c_char,
         ) -> *mut openssl_sys::EVP_PKEY_CTX, absent null_mut();

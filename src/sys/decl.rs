@@ -136,9 +136,9 @@ unsafe extern "C" {
 
 // --- stores, look-ups, PEM, sessions ---
 pub const X509_L_ADD_DIR: c_int = 2;
-pub const X509_LU_X509: c_int = 1;
+pub const X509_LU_X509: c_uint = 1;
 type LookupBySubject =
-    unsafe extern "C" fn(*mut X509_LOOKUP, c_int, *const X509_NAME, *mut X509_OBJECT) -> c_int;
+    unsafe extern "C" fn(*mut X509_LOOKUP, c_uint, *const X509_NAME, *mut X509_OBJECT) -> c_int;
 type LookupFree = unsafe extern "C" fn(*mut X509_LOOKUP);
 // SAFETY: as in x509_vfy.h, pem.h, x509.h and ssl.h of 1.1.1 to 4.0, which differ in `const` alone.
 unsafe extern "C" {
@@ -226,7 +226,7 @@ unsafe extern "C" {
 
 // --- what the extension traits reach ---
 pub const SSL_CTRL_GET_TOTAL_RENEGOTIATIONS: c_int = 12;
-pub const SSL_CTRL_SESS_FIRST: c_int = 20;
+pub const SSL_CTRL_SESS_NUMBER: c_int = 20;
 pub const SSL_CTRL_GET_MAX_CERT_LIST: c_int = 50;
 pub const SSL_CTRL_SET_MAX_CERT_LIST: c_int = 51;
 pub const SSL_CTRL_GET_TLSEXT_TICKET_KEYS: c_int = 58;
@@ -271,3 +271,8 @@ unsafe extern "C" {
     pub fn DH_get_length(dh: *const DH) -> c_long;
     pub fn DH_set_length(dh: *mut DH, length: c_long) -> c_int;
 }
+
+// --- providers: names for what 1.1.1 lacks, so that `compat` can speak of them everywhere ---
+pub enum OSSL_LIB_CTX {}
+pub enum OSSL_PROVIDER {}
+pub enum OSSL_CORE_HANDLE {}

@@ -16,6 +16,7 @@ use std::ptr;
 use std::sync::OnceLock;
 
 use super::compat::{self, provider as ffi};
+use super::decl::{OSSL_CORE_HANDLE, OSSL_PROVIDER};
 use super::queue;
 
 /// What a context's algorithms are asked for by: an implementation with this property where there is one, else any.
@@ -143,7 +144,7 @@ fn offer() -> Option<Offer> {
 ///
 /// # Safety
 /// The provider is alive.
-unsafe fn diffie_hellman(provider: *mut c_void, operation: c_int) -> Option<Algorithm> {
+unsafe fn diffie_hellman(provider: *mut OSSL_PROVIDER, operation: c_int) -> Option<Algorithm> {
     let mut no_cache = 0;
     // SAFETY: the provider is alive, says the caller; the table ends with an entry without names, which end with NUL.
     unsafe {
@@ -195,7 +196,7 @@ unsafe extern "C" fn validate_public_quickly(key: *const c_void, selection: c_in
 
 /// `OSSL_provider_init_fn`.
 unsafe extern "C" fn init(
-    _handle: *const c_void,
+    _handle: *const OSSL_CORE_HANDLE,
     _core: *const Dispatch,
     out: *mut *const Dispatch,
     context: *mut *mut c_void,

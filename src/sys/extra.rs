@@ -286,7 +286,7 @@ pub(crate) fn session_timeout(context: &SslContextRef) -> u64 {
 
 /// `SSL_CTX_sess_number` and its eleven sisters, which count from 0.
 pub(crate) fn session_count(context: &SslContextRef, which: u8) -> usize {
-    count(context_control(context, decl::SSL_CTRL_SESS_FIRST + c_int::from(which.min(11))))
+    count(context_control(context, decl::SSL_CTRL_SESS_NUMBER + c_int::from(which.min(11))))
 }
 
 // --- on other objects ---

@@ -216,7 +216,7 @@ impl Drop for Method {
 /// Called by libcrypto, without a lock, for a subject that the store does not have.
 unsafe extern "C" fn root_by_subject(
     lookup: *mut ffi::X509_LOOKUP,
-    kind: c_int,
+    kind: std::ffi::c_uint,
     name: *const ffi::X509_NAME,
     answer: *mut ffi::X509_OBJECT,
 ) -> c_int {
