@@ -5,6 +5,7 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use patina_tls::{
@@ -14,7 +15,9 @@ use patina_tls::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::support::cases;
 use crate::support::pair::{Stream, client, handshake, identity, server, trust};
+use crate::support::waker::{Dice, Task, run};
 
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3];
 const KEY: &[u8; 16] = b"0123456789abcdef";
@@ -93,6 +96,19 @@ impl Drop for Alive {
     }
 }
 
+/// Pending once, and woken at once, whoever runs the tasks.
+async fn yields() {
+    let mut over = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut over, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Answers in its own way.
 fn behave<T: Send + 'static>(
     behaviour: Behaviour,
@@ -104,7 +120,7 @@ fn behave<T: Send + 'static>(
         let _alive = alive;
         if matches!(behaviour, Behaviour::Later | Behaviour::ErrorLater | Behaviour::PanicLater) {
             for _ in 0..3 {
-                tokio::task::yield_now().await;
+                yields().await;
             }
         }
         match behaviour {
@@ -363,15 +379,15 @@ async fn poll_some<F: Future>(future: F, times: usize) -> Option<F::Output> {
     let mut future: Pin<Box<F>> = Box::pin(future);
     let mut left = times;
     std::future::poll_fn(|cx| {
-        if let std::task::Poll::Ready(done) = future.as_mut().poll(cx) {
-            return std::task::Poll::Ready(Some(done));
+        if let Poll::Ready(done) = future.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
         }
         if left == 0 {
-            return std::task::Poll::Ready(None);
+            return Poll::Ready(None);
         }
         left -= 1;
         cx.waker().wake_by_ref();
-        std::task::Poll::Pending
+        Poll::Pending
     })
     .await
 }
@@ -391,4 +407,133 @@ async fn a_handshake_that_is_dropped_half_way_drops_its_hook() {
             assert_eq!(census.alive(), 0, "{hook:?} {version}: a future was left behind");
         }
     }
+}
+
+/// A handshake of two tasks of their own, and what became of them.
+async fn ends_of(client: &TlsConnector, server: &TlsAcceptor, hook: Hook, what: &str, succeeds: bool) {
+    let (near, far) = tokio::io::duplex(4 * 1024);
+    let (near, far) = (client.connect("localhost", near), server.accept(far));
+    let (near, far) = tokio::join!(near, far);
+    let both = (near.is_ok(), far.is_ok());
+    if succeeds {
+        assert_eq!(both, (true, true), "{what}");
+        assert!(effect(hook, &near.unwrap(), &far.unwrap()), "{what}");
+    } else {
+        // A client of TLS 1.3 may be done before the server has failed.
+        assert!(!both.1 || is_of_client(hook) && !both.0, "{what}: {both:?}");
+    }
+}
+
+#[test]
+fn an_executor_that_polls_for_no_reason_loses_no_wake_up() {
+    // For the timers alone: the tasks are not the runtime's.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let _context = runtime.enter();
+    for version in BOTH {
+        for hook in HOOKS.into_iter().filter(|hook| !is_store(*hook)) {
+            for behaviour in [Behaviour::AtOnce, Behaviour::Later, Behaviour::ErrorLater] {
+                let census = Census::default();
+                let (client, server) = configure(hook, behaviour, version, &census);
+                let (client, server) = (client.build().unwrap(), server.build().unwrap());
+                let succeeds = behaviour != Behaviour::ErrorLater;
+                for seed in 0..5 {
+                    let what = format!("{hook:?} {behaviour:?} {version}, seed {seed}");
+                    let (near, far) = tokio::io::duplex(6_000);
+                    let (connector, acceptor) =
+                        (TlsConnector::new(client.clone()), TlsAcceptor::new(server.clone()));
+                    let outcome = std::cell::RefCell::new((None, None));
+                    let near: Task<'_> = Box::pin(async {
+                        let stream = connector.connect("localhost", near).await;
+                        outcome.borrow_mut().0 = Some(stream);
+                    });
+                    let far: Task<'_> = Box::pin(async {
+                        let stream = acceptor.accept(far).await;
+                        outcome.borrow_mut().1 = Some(stream);
+                    });
+                    run(seed, vec![near, far]);
+                    let (near, far) = outcome.into_inner();
+                    let (near, far) = (near.unwrap(), far.unwrap());
+                    if succeeds {
+                        assert!(effect(hook, &near.unwrap(), &far.unwrap()), "{what}");
+                    } else {
+                        assert!(near.is_err() || far.is_err(), "{what}");
+                    }
+                }
+                assert_eq!(census.alive(), 0);
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handshake_may_move_to_another_thread_with_every_poll() {
+    let runtime = tokio::runtime::Handle::current();
+    for version in BOTH {
+        for hook in HOOKS {
+            let census = Census::default();
+            let (client, server) = configure(hook, Behaviour::Later, version, &census);
+            let (client, server) =
+                (TlsConnector::new(client.build().unwrap()), TlsAcceptor::new(server.build().unwrap()));
+            let what = format!("{hook:?} {version}");
+            let mut both: Pin<Box<dyn Future<Output = ()> + Send + '_>> =
+                Box::pin(ends_of(&client, &server, hook, &what, true));
+            let mut polls = 0;
+            while std::thread::scope(|scope| {
+                let poll = || {
+                    let _context = runtime.enter();
+                    both.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+                };
+                scope.spawn(poll).join().unwrap()
+            })
+            .is_pending()
+            {
+                polls += 1;
+                assert!(polls < 200, "{what}: no progress");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn random_behaviour_of_every_hook_leaves_nothing_behind() {
+    let census = Census::default();
+    let mut dice = Dice::new(20_261_121);
+    let mut ends: Vec<(Hook, Behaviour, ProtocolVersion, TlsConnector, TlsAcceptor)> = Vec::new();
+    for version in BOTH {
+        for hook in HOOKS {
+            for behaviour in BEHAVIOURS {
+                let (client, server) = configure(hook, behaviour, version, &census);
+                let limit = Duration::from_secs(5);
+                let client = client.handshake_timeout(limit).build().unwrap();
+                let server = server.handshake_timeout(limit).build().unwrap();
+                ends.push((hook, behaviour, version, TlsConnector::new(client), TlsAcceptor::new(server)));
+            }
+        }
+    }
+    for _ in 0..cases(1_000) {
+        let (hook, behaviour, version, client, server) = &ends[dice.below(ends.len())];
+        let what = format!("{hook:?} {behaviour:?} {version}");
+        let succeeds =
+            matches!(behaviour, Behaviour::AtOnce | Behaviour::Later) || *hook == Hook::SessionLookUp;
+        let panics = matches!(behaviour, Behaviour::PanicAtOnce | Behaviour::PanicLater);
+        let stores = is_store(*hook) && !panics;
+        let (client, server, hook) = (client.clone(), server.clone(), *hook);
+        let name = what.clone();
+        let both = async move { ends_of(&client, &server, hook, &name, succeeds || stores).await };
+        if dice.chance(20) {
+            // Nobody waits for the outcome.
+            let _ = tokio::spawn(poll_some(both, dice.below(15))).await;
+            continue;
+        }
+        let outcome = tokio::spawn(both).await;
+        match outcome {
+            Ok(()) => assert!(!panics || hook == Hook::SessionLookUp, "{what}: no panic"),
+            Err(error) => {
+                let payload = error.into_panic();
+                let text = payload.downcast_ref::<&str>().copied().unwrap_or("another panic");
+                assert!(panics && text == "the hook has panicked", "{what}: {text}");
+            }
+        }
+    }
+    assert_eq!(census.alive(), 0, "futures were left behind");
 }
