@@ -15,7 +15,19 @@ use super::certificate::{Certificate, unix_seconds};
 use crate::sys::ocsp::{self as sys, BasicResponse, Response, Single};
 use crate::sys::{compat, queue};
 use crate::values::error::{Error, ErrorKind};
-use crate::values::verify_code::VerifyCode;
+
+/// What is wrong with a response: libssl's names of it (`X509_V_ERR_...`, some newer than OpenSSL 3.5). But for the last one,
+/// Node has none.
+pub(super) mod code {
+    pub(in crate::materials) const OCSP_RESP_INVALID: &str = "OCSP_RESP_INVALID";
+    pub(in crate::materials) const OCSP_SIGNATURE_FAILURE: &str = "OCSP_SIGNATURE_FAILURE";
+    pub(in crate::materials) const OCSP_VERIFY_FAILED: &str = "OCSP_VERIFY_FAILED";
+    pub(in crate::materials) const OCSP_VERIFY_NEEDED: &str = "OCSP_VERIFY_NEEDED";
+    pub(in crate::materials) const OCSP_NOT_YET_VALID: &str = "OCSP_NOT_YET_VALID";
+    pub(in crate::materials) const OCSP_HAS_EXPIRED: &str = "OCSP_HAS_EXPIRED";
+    pub(in crate::materials) const OCSP_CERT_UNKNOWN: &str = "OCSP_CERT_UNKNOWN";
+    pub(in crate::materials) const CERT_REVOKED: &str = "CERT_REVOKED";
+}
 
 /// An OCSP response: what an authority, or a responder on its behalf, has signed about one or more certificates.
 ///
@@ -280,13 +292,13 @@ impl OcspResponse {
                 "the response was signed neither by {} nor by a certificate that came with it",
                 issuer.subject()
             );
-            return Err(refused(VerifyCode::OCSP_SIGNATURE_FAILURE, text));
+            return Err(refused(code::OCSP_SIGNATURE_FAILURE, text));
         };
         let signer = Certificate::from_x509(signer);
         self.0.basic.check_signature(&candidates).map_err(|stack| {
             let why = queue::stack_error(ErrorKind::Unauthorized, &stack);
             let text = format!("the signature of {} is not good: {}", signer.subject(), why.message());
-            refused(VerifyCode::OCSP_SIGNATURE_FAILURE, text)
+            refused(code::OCSP_SIGNATURE_FAILURE, text)
         })?;
         Ok(signer)
     }
@@ -328,12 +340,12 @@ pub(crate) fn check_support() -> Result<(), Error> {
 }
 
 /// A response that must not be believed.
-pub(super) fn refused(code: VerifyCode, text: String) -> Error {
-    Error::new(ErrorKind::Unauthorized, text).with_code(code.code())
+pub(super) fn refused(code: &'static str, text: String) -> Error {
+    Error::new(ErrorKind::Unauthorized, text).with_code(code)
 }
 
 fn unusable(kind: ErrorKind, text: String) -> Error {
-    Error::new(kind, text).with_code(VerifyCode::OCSP_RESP_INVALID.code())
+    Error::new(kind, text).with_code(code::OCSP_RESP_INVALID)
 }
 
 fn malformed(stack: &ErrorStack) -> String {

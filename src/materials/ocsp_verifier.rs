@@ -6,10 +6,9 @@ use std::time::{Duration, SystemTime};
 use super::certificate::Certificate;
 use super::chain_verifier::{ChainVerifier, Purpose};
 use super::negotiated::Negotiated;
-use super::ocsp::{OcspEntry, OcspResponse, OcspStatus, refused};
+use super::ocsp::{OcspEntry, OcspResponse, OcspStatus, code, refused};
 use super::trust::TrustStore;
 use crate::values::error::{Error, ErrorKind};
-use crate::values::verify_code::VerifyCode;
 
 /// The usage that lets a certificate sign responses in its issuer's place: id-kp-OCSPSigning (RFC 6960 section 4.2.2.2).
 const OCSP_SIGNING: &str = "1.3.6.1.5.5.7.3.9";
@@ -100,15 +99,15 @@ impl StapleVerdict {
             | StapleVerdict::Missing { must_staple: false } => Ok(()),
             StapleVerdict::Revoked(entry) => {
                 let text = format!("the server's certificate is {}", entry.status());
-                Err(refused(VerifyCode::CERT_REVOKED, text))
+                Err(refused(code::CERT_REVOKED, text))
             }
             StapleVerdict::Unknown(_) => {
                 let text = "the authority does not know the server's certificate";
-                Err(refused(VerifyCode::OCSP_CERT_UNKNOWN, text.to_owned()))
+                Err(refused(code::OCSP_CERT_UNKNOWN, text.to_owned()))
             }
             StapleVerdict::Missing { must_staple: true } => {
                 let text = "the server's certificate asks for a stapled OCSP response, and there is none";
-                Err(refused(VerifyCode::OCSP_VERIFY_NEEDED, text.to_owned()))
+                Err(refused(code::OCSP_VERIFY_NEEDED, text.to_owned()))
             }
             StapleVerdict::Invalid(error) => Err(error),
         }
@@ -181,7 +180,7 @@ impl OcspVerifier {
 
         let Some(entry) = response.status_of(certificate, issuer) else {
             let text = format!("the response says nothing of the certificate {}", certificate.subject());
-            return Err(refused(VerifyCode::OCSP_RESP_INVALID, text));
+            return Err(refused(code::OCSP_RESP_INVALID, text));
         };
         let signer = response.signer(issuer)?;
         if signer != *issuer {
@@ -221,7 +220,7 @@ impl OcspVerifier {
         };
         let verified = OcspResponse::from_der(der)
             .map_err(|error| match error.kind() {
-                ErrorKind::Config => refused(VerifyCode::OCSP_RESP_INVALID, error.message().to_owned()),
+                ErrorKind::Config => refused(code::OCSP_RESP_INVALID, error.message().to_owned()),
                 _ => error,
             })
             .and_then(|response| self.verify(&response, certificate, intermediates));
@@ -248,19 +247,19 @@ impl OcspVerifier {
         let later = |time: SystemTime, by: Duration| time.checked_add(by);
         if later(time, self.tolerance).is_some_and(|latest| entry.this_update() > latest) {
             let text = "the response counts only from a later time on (thisUpdate)";
-            return Err(refused(VerifyCode::OCSP_NOT_YET_VALID, text.to_owned()));
+            return Err(refused(code::OCSP_NOT_YET_VALID, text.to_owned()));
         }
         let is_past = |end: SystemTime| later(end, self.tolerance).is_some_and(|end| end < time);
         if entry.next_update().is_some_and(is_past) {
             let text = "the response has expired (nextUpdate)";
-            return Err(refused(VerifyCode::OCSP_HAS_EXPIRED, text.to_owned()));
+            return Err(refused(code::OCSP_HAS_EXPIRED, text.to_owned()));
         }
         let age = self.max_age.or(entry.next_update().is_none().then_some(MAX_AGE));
         if let Some(age) = age
             && later(entry.this_update(), age).is_some_and(is_past)
         {
             let text = format!("the response is older than {} s (thisUpdate)", age.as_secs());
-            return Err(refused(VerifyCode::OCSP_HAS_EXPIRED, text));
+            return Err(refused(code::OCSP_HAS_EXPIRED, text));
         }
         Ok(())
     }
@@ -270,7 +269,7 @@ impl OcspVerifier {
 fn check_delegation(signer: &Certificate, issuer: &Certificate) -> Result<(), Error> {
     let fail = |why: &str| {
         let text = format!("{} may not sign responses for {}: {why}", signer.subject(), issuer.subject());
-        Err(refused(VerifyCode::OCSP_VERIFY_FAILED, text))
+        Err(refused(code::OCSP_VERIFY_FAILED, text))
     };
     if !issuer.has_signed(signer) {
         return fail("its certificate is not of that authority");

@@ -24,6 +24,8 @@ mod hooks;
 mod key_uri;
 mod legacy;
 mod library;
+mod ocsp_cache;
+mod ocsp_response;
 mod old_protocols;
 mod options;
 mod panic;

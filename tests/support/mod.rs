@@ -2,6 +2,7 @@
 
 pub(crate) mod fixtures;
 pub(crate) mod libssl;
+pub(crate) mod ocsp;
 pub(crate) mod pair;
 #[cfg(feature = "cli")]
 pub(crate) mod program;
