@@ -194,7 +194,8 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         check_ocsp().map_err(|e| e.with_option("request_ocsp"))?;
         ocsp::ask_for_staple(&mut ctx).map_err(|e| refused("request_ocsp", &e))?;
     }
-    if settings.ocsp_source.is_some() {
+    let staples = settings.ocsp_source.is_some();
+    if staples {
         check_ocsp().map_err(|e| e.with_option("ocsp_source"))?;
     }
 
@@ -213,7 +214,8 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         Role::Client => Slot::NpnClient,
         Role::Server => Slot::NpnServer,
     }));
-    slots.extend(settings.certificate_resolver.is_some().then_some(Slot::Certificate));
+    slots.extend((staples || settings.certificate_resolver.is_some()).then_some(Slot::Certificate));
+    slots.extend(staples.then_some(Slot::Staple));
     slots.extend(listens.then_some(Slot::NewSession));
     if settings.session_store.is_some() {
         slots.extend([Slot::NewSession, Slot::FindSession]);

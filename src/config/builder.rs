@@ -393,7 +393,7 @@ impl<S: Side> ConfigBuilder<S> {
     ///
     /// These callback slots belong to the library and are filled after `step`: client hello, server name, ALPN
     /// selection (servers), certificate verification, info, and, where asked for, key log, message, pre-shared keys,
-    /// certificate choice, new sessions, session look-up and NPN.
+    /// certificate choice, OCSP staple, new sessions, session look-up and NPN.
     #[must_use]
     pub fn with_openssl<F>(mut self, step: F) -> Self
     where

@@ -9,6 +9,7 @@ use openssl::x509::{X509StoreContextRef, X509VerifyResult};
 use super::question::Question;
 use super::state::State;
 use crate::config::certificate_resolver::CertificateQuery;
+use crate::config::ocsp_source::OcspRequest;
 use crate::config::peer_verifier::PeerIdentity;
 use crate::config::settings::AlpnMismatch;
 use crate::config::side::Role;
@@ -21,7 +22,7 @@ use crate::sys::guard::Parked;
 use crate::sys::hook::{Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, PskAnswer, VerifyAnswer};
 use crate::sys::own_certificate::CertificateAnswer;
 use crate::sys::queue::stack_error;
-use crate::sys::{compat, own_certificate, ssl as sys};
+use crate::sys::{compat, ocsp, own_certificate, ssl as sys};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
@@ -62,6 +63,60 @@ impl State {
             issuers: issuers.into_iter().flatten().filter_map(DistinguishedName::read).collect(),
             signature_algorithms: shared_sigalgs(ssl),
         }
+    }
+
+    /// Shows the certificate that the resolver chooses.
+    fn choose_certificate(&self, ssl: &mut SslRef) -> CertificateAnswer {
+        if self.context().certificate_resolver.is_none() {
+            return CertificateAnswer::Continue;
+        }
+        let answer = {
+            let mut inner = self.inner();
+            if self.role == Role::Server && inner.asked.certificate {
+                // Asked already: libssl calls again because of a staple.
+                return CertificateAnswer::Continue;
+            }
+            let answer = inner.known.identity.take();
+            inner.asked.certificate = answer.is_some();
+            answer
+        };
+        match answer {
+            None => {
+                self.put_question(Question::Certificate(self.certificate_query(ssl)));
+                CertificateAnswer::Pause
+            }
+            Some(None) => CertificateAnswer::Continue,
+            Some(Some(identity)) => {
+                match own_certificate::show(ssl, identity.x509(), identity.key(), identity.extra()) {
+                    Ok(()) => CertificateAnswer::Continue,
+                    Err(stack) => {
+                        let error = stack_error(ErrorKind::Hook, &stack).with_option("certificate_resolver");
+                        self.fail_hook(error);
+                        CertificateAnswer::Fail
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for what is stapled to the certificates that may be shown: which of them it is, libssl decides later.
+    fn ask_for_staples(&self, ssl: &mut SslRef) -> CertificateAnswer {
+        {
+            let mut inner = self.inner();
+            let needless = self.role == Role::Client || inner.context.ocsp_source.is_none();
+            if needless || inner.asked.staples || !ocsp::is_staple_wanted(ssl) {
+                return CertificateAnswer::Continue;
+            }
+            inner.asked.staples = true;
+        }
+        let requests: Vec<OcspRequest> = ocsp::own_certificates(ssl)
+            .into_iter()
+            .map(|(own, issuer)| {
+                OcspRequest::new(Certificate::from_x509(own), issuer.map(Certificate::from_x509))
+            })
+            .collect();
+        self.put_question(Question::Staples(requests));
+        CertificateAnswer::Pause
     }
 }
 
@@ -202,27 +257,18 @@ impl Hooks for State {
         if self.parked.is_some() || self.inner().hook_error.is_some() {
             return CertificateAnswer::Fail;
         }
-        if self.context().certificate_resolver.is_none() {
-            return CertificateAnswer::Continue;
+        match self.choose_certificate(ssl) {
+            CertificateAnswer::Continue => self.ask_for_staples(ssl),
+            other => other,
         }
-        let answer = self.inner().known.identity.take();
-        match answer {
-            None => {
-                self.put_question(Question::Certificate(self.certificate_query(ssl)));
-                CertificateAnswer::Pause
-            }
-            Some(None) => CertificateAnswer::Continue,
-            Some(Some(identity)) => {
-                match own_certificate::show(ssl, identity.x509(), identity.key(), identity.extra()) {
-                    Ok(()) => CertificateAnswer::Continue,
-                    Err(stack) => {
-                        let error = stack_error(ErrorKind::Hook, &stack).with_option("certificate_resolver");
-                        self.fail_hook(error);
-                        CertificateAnswer::Fail
-                    }
-                }
-            }
-        }
+    }
+
+    fn staple(&self, ssl: &mut SslRef) -> Option<Vec<u8>> {
+        let shown = ssl.certificate()?;
+        let inner = self.inner();
+        let found =
+            inner.known.staples.iter().find(|(certificate, _)| *certificate.as_openssl() == *shown)?;
+        Some(found.1.clone())
     }
 
     fn new_session(&self, session: SslSession) {
@@ -260,6 +306,8 @@ impl Hooks for State {
 
     fn handshake_done(&self) {
         let mut inner = self.inner();
+        inner.asked.certificate = false;
+        inner.asked.staples = false;
         if inner.established {
             inner.rehandshakes += 1;
             self.rehandshake.store(true, Ordering::Release);

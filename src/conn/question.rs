@@ -6,8 +6,10 @@ use std::time::Duration;
 use super::state::State;
 use crate::config::alpn_resolver::AlpnOffer;
 use crate::config::certificate_resolver::CertificateQuery;
+use crate::config::ocsp_source::OcspRequest;
 use crate::config::peer_verifier::PeerIdentity;
 use crate::config::resolver::{HookFuture, HookResult, Selection};
+use crate::materials::certificate::Certificate;
 use crate::materials::identity::Identity;
 use crate::materials::session::Session;
 use crate::values::alert::Alert;
@@ -27,6 +29,8 @@ pub(crate) enum Question {
     Session(Vec<Vec<u8>>),
     /// Which certificate is shown.
     Certificate(CertificateQuery),
+    /// What is stapled to these certificates.
+    Staples(Vec<OcspRequest>),
     /// Whether this peer is welcome.
     Peer(Box<PeerIdentity>),
     /// A session is to be kept.
@@ -42,6 +46,7 @@ pub(crate) enum Outcome {
     Protocol(HookResult<Option<Vec<u8>>>),
     Session(Option<Session>),
     Certificate(HookResult<Option<Identity>>),
+    Staples(Vec<(Certificate, Vec<u8>)>),
     Peer(HookResult<()>),
     /// There was nothing to answer.
     Told,
@@ -74,6 +79,20 @@ impl Question {
             Question::Certificate(query) => {
                 let future = context.certificate_resolver.as_ref()?.resolve(query);
                 Some(Box::pin(async { Outcome::Certificate(future.await) }))
+            }
+            Question::Staples(requests) => {
+                let source = context.ocsp_source.clone()?;
+                Some(Box::pin(async move {
+                    let mut staples = Vec::new();
+                    for request in requests {
+                        let certificate = request.certificate().clone();
+                        // A source that fails costs the client a question of its own.
+                        if let Ok(Some(response)) = source.staple(request).await {
+                            staples.push((certificate, response));
+                        }
+                    }
+                    Outcome::Staples(staples)
+                }))
             }
             Question::Peer(peer) => {
                 let future = context.peer_verifier.as_ref()?.verify(*peer);

@@ -110,6 +110,10 @@ pub(super) struct Asked {
     pub(super) session: bool,
     pub(super) keys: bool,
     pub(super) protocol: bool,
+    /// In this handshake.
+    pub(super) certificate: bool,
+    /// In this handshake.
+    pub(super) staples: bool,
 }
 
 /// What is known.
@@ -124,6 +128,8 @@ pub(super) struct Known {
     pub(super) session: Option<Session>,
     /// The answer to a question for the certificate, until libssl asks again.
     pub(super) identity: Option<Option<Identity>>,
+    /// The responses for the certificates that may be shown.
+    pub(super) staples: Vec<(Certificate, Vec<u8>)>,
     /// The verifier's answer, until the peer is judged anew.
     pub(super) welcome: Option<bool>,
     /// The peer on whom a server has to decide when the handshake is over.
@@ -335,6 +341,7 @@ impl State {
                 });
                 self.inner().known.identity = Some(identity);
             }
+            Outcome::Staples(staples) => self.inner().known.staples = staples,
             Outcome::Peer(answer) => self.put_welcome(answer.err().map(|error| {
                 Error::new(ErrorKind::Unauthorized, error.to_string())
                     .with_code(VerifyCode::CERT_REJECTED.code())

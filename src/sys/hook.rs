@@ -17,7 +17,7 @@ use openssl_sys as ffi;
 use super::decl;
 use super::guard::{Parked, guard};
 use super::own_certificate::CertificateAnswer;
-use super::{compat, npn, own_certificate, psk, renegotiation, session};
+use super::{compat, npn, ocsp, own_certificate, psk, renegotiation, session};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::psk::{PreSharedKey, PskIdentity};
@@ -93,6 +93,9 @@ pub(crate) trait Hooks: Send + Sync {
     /// libssl is about to choose the certificate that this side shows.
     fn certificate(&self, ssl: &mut SslRef) -> CertificateAnswer;
 
+    /// The response to staple to the certificate that was chosen.
+    fn staple(&self, ssl: &mut SslRef) -> Option<Vec<u8>>;
+
     /// A session can be resumed later.
     fn new_session(&self, session: SslSession);
 
@@ -164,6 +167,8 @@ pub(crate) enum Slot {
     PskServer,
     /// `SSL_CTX_set_cert_cb`
     Certificate,
+    /// `SSL_CTX_set_tlsext_status_cb`
+    Staple,
     /// `SSL_CTX_sess_set_new_cb`
     NewSession,
     /// `SSL_CTX_sess_set_get_cb`
@@ -177,7 +182,7 @@ pub(crate) enum Slot {
 impl Slot {
     /// All of them, in the order in which a context is filled.
     #[cfg(test)]
-    pub(crate) const ALL: [Slot; 14] = [
+    pub(crate) const ALL: [Slot; 15] = [
         Slot::ClientHello,
         Slot::ServerName,
         Slot::Protocol,
@@ -188,6 +193,7 @@ impl Slot {
         Slot::PskClient,
         Slot::PskServer,
         Slot::Certificate,
+        Slot::Staple,
         Slot::NewSession,
         Slot::FindSession,
         Slot::NpnClient,
@@ -219,6 +225,7 @@ impl Slot {
                 Slot::PskClient => psk::fill_client(ctx),
                 Slot::PskServer => psk::fill_server(ctx),
                 Slot::Certificate => own_certificate::fill(ctx),
+                Slot::Staple => ocsp::fill(ctx),
                 Slot::NewSession => session::fill_new(ctx),
                 Slot::FindSession => session::fill_find(ctx),
                 Slot::NpnClient => npn::fill_client(ctx),
@@ -443,6 +450,6 @@ mod tests {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name} stands twice");
             assert!(documented.contains(name.as_str()), "{name} is not in ARCHITECTURE.md");
         }
-        assert_eq!(names.len(), 14);
+        assert_eq!(names.len(), 15);
     }
 }

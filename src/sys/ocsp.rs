@@ -1,7 +1,7 @@
 //! OCSP: responses, requests, and who is to be asked about. What the `openssl` crate has of it cannot tell which
 //! certificates a response is about, nor who signed it.
 
-use std::ffi::{c_int, c_long, c_ulong};
+use std::ffi::{c_int, c_long, c_ulong, c_void};
 use std::ptr;
 
 use foreign_types::{ForeignType, ForeignTypeRef};
@@ -14,6 +14,7 @@ use openssl::x509::{X509, X509Ref, X509StoreContext, X509VerifyResult};
 use openssl_sys as ffi;
 
 use super::compat::ocsp as api;
+use super::hook::with;
 use super::{decl, queue};
 
 /// The numbers of ssl.h and tls1.h that `openssl-sys` lacks, the same in 1.1.1 to 4.0.
@@ -249,6 +250,32 @@ pub(crate) fn is_staple_wanted(ssl: &SslRef) -> bool {
     let kind =
         unsafe { ffi::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_TLSEXT_STATUS_REQ_TYPE, 0, ptr::null_mut()) };
     kind == c_long::from(ffi::TLSEXT_STATUSTYPE_ocsp)
+}
+
+/// Fills the slot for staples: `SSL_CTX_set_tlsext_status_cb`.
+pub(super) fn fill(ctx: *mut ffi::SSL_CTX) {
+    // SAFETY: the caller's context is alive; the function has the type that the setter asks for and no argument.
+    unsafe { ffi::SSL_CTX_set_tlsext_status_cb(ctx, Some(staple)) };
+}
+
+unsafe extern "C" fn staple(ssl: *mut ffi::SSL, _: *mut c_void) -> c_int {
+    // SAFETY: libssl calls this with a live SSL. It takes the buffer over, which is its own allocator's.
+    unsafe {
+        with(ssl, ffi::SSL_TLSEXT_ERR_NOACK, ffi::SSL_TLSEXT_ERR_ALERT_FATAL, |ssl, hooks| {
+            let Some(response) = hooks.staple(ssl) else { return ffi::SSL_TLSEXT_ERR_NOACK };
+            let Ok(length) = c_long::try_from(response.len()) else { return ffi::SSL_TLSEXT_ERR_NOACK };
+            let buffer = ffi::OPENSSL_malloc(response.len()).cast::<u8>();
+            if buffer.is_null() {
+                return ffi::SSL_TLSEXT_ERR_NOACK;
+            }
+            ptr::copy_nonoverlapping(response.as_ptr(), buffer, response.len());
+            if ffi::SSL_set_tlsext_status_ocsp_resp(ssl.as_ptr(), buffer, length) == 1 {
+                return ffi::SSL_TLSEXT_ERR_OK;
+            }
+            ffi::OPENSSL_free(buffer.cast());
+            ffi::SSL_TLSEXT_ERR_NOACK
+        })
+    }
 }
 
 /// The certificates that this side may show, one for each type of key, each with its issuer: out of its chain, or else out

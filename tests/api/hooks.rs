@@ -162,6 +162,7 @@ fn every_slot_that_may_be_filled_is_documented_at_the_door_to_libssl() {
         ("PskClient", "pre-shared keys"),
         ("PskServer", "pre-shared keys"),
         ("Certificate", "certificate choice"),
+        ("Staple", "OCSP staple"),
         ("NewSession", "new sessions"),
         ("FindSession", "session look-up"),
         ("NpnClient", "NPN"),
