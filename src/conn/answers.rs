@@ -17,7 +17,9 @@ use crate::materials::certificate::Certificate;
 use crate::materials::distinguished_name::DistinguishedName;
 use crate::materials::negotiated::shared_sigalgs;
 use crate::materials::session::Session;
+use crate::materials::trust::TrustStore;
 use crate::materials::verify::Verdict;
+use crate::sys::chain::with_lists;
 use crate::sys::guard::Parked;
 use crate::sys::hook::{Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, PskAnswer, VerifyAnswer};
 use crate::sys::own_certificate::CertificateAnswer;
@@ -206,7 +208,9 @@ impl Hooks for State {
         }
         self.inner().verdict = Verdict::default();
         // The steps go on past every finding, so that the last one counts, as in Node.
-        let ran = chain.verify_cert().unwrap_or(false);
+        let trust = self.context().trust.clone();
+        let lists = trust.as_ref().map_or(&[][..], TrustStore::crls);
+        let ran = with_lists(chain, lists, X509StoreContextRef::verify_cert).unwrap_or(false);
         let mut code = self.inner().verdict.chain.unwrap_or(VerifyCode::OK);
         if !ran && code.is_ok() {
             code = match compat::verify_code(chain.error().as_raw()) {

@@ -182,7 +182,8 @@ impl ChainVerifier {
         let mut refused = None;
 
         queue::clear();
-        let judged = chain::judge(&store, certificate.as_openssl(), between, self.default_rules(), |param| {
+        let (leaf, lists) = (certificate.as_openssl(), self.trust.crls());
+        let judged = chain::judge(&store, leaf, between, lists, self.default_rules(), |param| {
             param.set_auth_level(level.into());
             param.set_flags(flags)?;
             if let Some(time) = time {

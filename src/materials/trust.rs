@@ -250,6 +250,11 @@ impl TrustStore {
         !self.0.parts.crls.is_empty()
     }
 
+    /// The revocation lists.
+    pub(crate) fn crls(&self) -> &[Arc<X509Crl>] {
+        &self.0.parts.crls
+    }
+
     /// Whether the store trusts nobody.
     pub fn is_empty(&self) -> bool {
         let parts = &self.0.parts;

@@ -80,7 +80,7 @@ bitflags! {
         const INHIBIT_ANY = 0x200;
         /// Policy mappings do not count.
         const INHIBIT_MAP = 0x400;
-        /// Extended CRL features: indirect lists, other signing keys.
+        /// Extended CRL features: indirect lists, other signing keys. Indirect ones are found in the trust store, too.
         const EXTENDED_CRL_SUPPORT = 0x1000;
         /// Delta CRLs are used.
         const USE_DELTAS = 0x2000;

@@ -2,12 +2,13 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
+use std::sync::Arc;
 
-use foreign_types::ForeignTypeRef;
+use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
-use openssl::x509::verify::X509VerifyParamRef;
-use openssl::x509::{X509, X509Ref, X509StoreContext, X509StoreContextRef};
+use openssl::x509::verify::{X509VerifyFlags, X509VerifyParamRef};
+use openssl::x509::{X509, X509Crl, X509Ref, X509StoreContext, X509StoreContextRef};
 use openssl_sys as ffi;
 
 use super::decl;
@@ -25,12 +26,13 @@ pub(crate) struct Judged {
     pub(crate) chain: Vec<X509>,
 }
 
-/// Verifies `leaf`. `default` names the parameters that libssl begins with (`ssl_server` for a server's certificate);
-/// `prepare` adds to them.
+/// Verifies `leaf`. `lists` are looked through beside those of the store. `default` names the parameters that libssl
+/// begins with (`ssl_server` for a server's certificate); `prepare` adds to them.
 pub(crate) fn judge(
     store: &SharedStore,
     leaf: &X509Ref,
     between: impl IntoIterator<Item = X509>,
+    lists: &[Arc<X509Crl>],
     default: Option<&CStr>,
     prepare: impl FnOnce(&mut X509VerifyParamRef) -> Result<(), ErrorStack>,
 ) -> Result<Judged, ErrorStack> {
@@ -51,8 +53,53 @@ pub(crate) fn judge(
         prepare(unsafe {
             X509VerifyParamRef::from_ptr_mut(decl::X509_STORE_CTX_get0_param(context.as_ptr()))
         })?;
-        run(context)
+        with_lists(context, lists, run)
     })
+}
+
+/// Runs `body`, a verification, with revocation lists at hand whoever has issued them, where indirect ones are allowed:
+/// libcrypto looks in the store only for lists of the certificate's own issuer (`get_crl_delta` in x509_vfy.c).
+pub(crate) fn with_lists<T>(
+    context: &mut X509StoreContextRef,
+    lists: &[Arc<X509Crl>],
+    body: impl FnOnce(&mut X509StoreContextRef) -> Result<T, ErrorStack>,
+) -> Result<T, ErrorStack> {
+    // SAFETY: an initialised context owns its parameters, and nobody else borrows them here.
+    let flags = unsafe {
+        X509VerifyParamRef::from_ptr_mut(decl::X509_STORE_CTX_get0_param(context.as_ptr())).flags()
+    };
+    if lists.is_empty() || !flags.contains(X509VerifyFlags::EXTENDED_CRL_SUPPORT) {
+        return body(context);
+    }
+    let borrowed = BorrowedLists::new(lists)?;
+    // SAFETY: the context is alive. It borrows the stack, which outlives the verification and is taken back after it.
+    unsafe { decl::X509_STORE_CTX_set0_crls(context.as_ptr(), borrowed.0.cast()) };
+    let outcome = body(context);
+    // SAFETY: as above.
+    unsafe { decl::X509_STORE_CTX_set0_crls(context.as_ptr(), ptr::null_mut()) };
+    outcome
+}
+
+/// A stack of lists that somebody else keeps alive.
+struct BorrowedLists(*mut ffi::OPENSSL_STACK);
+
+impl BorrowedLists {
+    fn new(lists: &[Arc<X509Crl>]) -> Result<BorrowedLists, ErrorStack> {
+        // SAFETY: the stack is new and gets addresses; `drop` frees it without what they point to.
+        unsafe {
+            let stack = BorrowedLists(ffi::OPENSSL_sk_new_null());
+            let complete = !stack.0.is_null()
+                && lists.iter().all(|list| ffi::OPENSSL_sk_push(stack.0, list.as_ptr().cast()) > 0);
+            if complete { Ok(stack) } else { Err(ErrorStack::get()) }
+        }
+    }
+}
+
+impl Drop for BorrowedLists {
+    fn drop(&mut self) {
+        // SAFETY: the stack is ours, and nobody borrows it any more; NULL may be freed.
+        unsafe { ffi::OPENSSL_sk_free(self.0) };
+    }
 }
 
 /// Runs the verification past every finding, as that of a handshake does.

@@ -9,7 +9,8 @@ use libc::{c_char, c_int, c_long, c_uchar, c_uint, c_ulong, c_void, size_t};
 use openssl_sys::{
     ASN1_OBJECT, ASN1_TYPE, BIO, DH, EVP_MD, EVP_PKEY, SSL, SSL_CIPHER, SSL_CTX, SSL_METHOD, SSL_SESSION,
     X509, X509_CRL, X509_LOOKUP, X509_LOOKUP_METHOD, X509_NAME, X509_OBJECT, X509_STORE, X509_STORE_CTX,
-    X509_VERIFY_PARAM, pem_password_cb, stack_st_SSL_CIPHER, stack_st_X509, stack_st_X509_NAME,
+    X509_VERIFY_PARAM, pem_password_cb, stack_st_SSL_CIPHER, stack_st_X509, stack_st_X509_CRL,
+    stack_st_X509_NAME,
 };
 
 // --- numbers of ssl.h, the same in 1.1.1 to 4.0 ---
@@ -125,6 +126,7 @@ unsafe extern "C" {
         chain: *mut X509_STORE_CTX,
         certificate: *mut X509,
     ) -> c_int;
+    pub fn X509_STORE_CTX_set0_crls(chain: *mut X509_STORE_CTX, lists: *mut stack_st_X509_CRL);
     pub fn X509_STORE_CTX_set_default(chain: *mut X509_STORE_CTX, name: *const c_char) -> c_int;
     pub fn X509_STORE_CTX_set_ex_data(chain: *mut X509_STORE_CTX, slot: c_int, data: *mut c_void) -> c_int;
     pub fn X509_STORE_CTX_set_verify_cb(chain: *mut X509_STORE_CTX, cb: Option<VerifyStepCallback>);

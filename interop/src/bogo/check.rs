@@ -5,7 +5,7 @@ use patina_tls::ext::SslRefExt;
 use patina_tls::{ProtocolVersion, Session, TlsEngine};
 
 use super::flag::Flags;
-use super::setup::Hello;
+use super::setup::Seen;
 use super::{Result, algorithm, failed, flag, unimplemented};
 
 /// The length of a Finished message of TLS 1.0 to TLS 1.2.
@@ -15,7 +15,7 @@ const FINISHED: usize = 12;
 pub(super) fn handshake(
     flags: &Flags,
     engine: &TlsEngine,
-    hello: &Hello,
+    seen: &Seen,
     is_resume: bool,
     ticket: Option<&[u8]>,
 ) -> Result<()> {
@@ -32,7 +32,14 @@ pub(super) fn handshake(
         });
     }
     sessions(flags, engine, is_resume, ticket)?;
-    names(flags, engine, hello)?;
+    match (flags.parameters.expect_hrr, seen.retry()) {
+        (Some(_), None) => return unimplemented("this libssl does not describe its messages"),
+        (Some(expected), Some(retry)) if expected != retry => {
+            return failed("there was a HelloRetryRequest, or none, unlike expected");
+        }
+        _ => {}
+    }
+    names(flags, engine, seen)?;
     parameters(flags, engine)?;
     identities(flags, engine)
 }
@@ -67,7 +74,7 @@ fn fresh_ticket(engine: &TlsEngine, offered: Option<&[u8]>) -> Option<Session> {
     resumable(engine).filter(|session| session.ticket().is_some_and(|ticket| Some(ticket) != offered))
 }
 
-fn names(flags: &Flags, engine: &TlsEngine, hello: &Hello) -> Result<()> {
+fn names(flags: &Flags, engine: &TlsEngine, seen: &Seen) -> Result<()> {
     let facts = engine.negotiated();
     let server_name = facts.server_name();
     if let Some(expected) = &flags.expect_server_name
@@ -84,9 +91,9 @@ fn names(flags: &Flags, engine: &TlsEngine, hello: &Hello) -> Result<()> {
     if facts.alpn() != expected.as_deref().filter(|name| !name.is_empty()) {
         return failed(format!("the protocol by ALPN is {:?}", facts.alpn()));
     }
-    match (&flags.parameters.expect_advertised_alpn, hello.alpn()) {
-        (Some(expected), seen) if seen.as_ref() != Some(expected) => {
-            failed(format!("the client has offered {seen:?}"))
+    match (&flags.parameters.expect_advertised_alpn, seen.alpn()) {
+        (Some(expected), offered) if offered.as_ref() != Some(expected) => {
+            failed(format!("the client has offered {offered:?}"))
         }
         _ => Ok(()),
     }

@@ -50,6 +50,7 @@ pub(super) struct Parameters {
     pub(super) install_ddos_callback: bool,
     pub(super) fail_ddos_callback: bool,
     pub(super) expect_advertised_alpn: Option<Vec<u8>>,
+    pub(super) expect_hrr: Option<bool>,
 }
 
 /// What one connection is to be, and what is expected of it.
@@ -76,6 +77,7 @@ pub(super) struct Flags {
     pub(super) export_context: Vec<u8>,
     pub(super) use_export_context: bool,
     pub(super) tls_unique: bool,
+    pub(super) use_exporter_between_reads: bool,
     // expectations
     pub(super) expect_version: Option<u16>,
     pub(super) expect_server_name: Option<String>,
@@ -181,10 +183,13 @@ impl Flags {
             "-export-context" => self.export_context = bytes()?,
             "-use-export-context" => self.use_export_context = true,
             "-tls-unique" => self.tls_unique = true,
+            "-use-exporter-between-reads" => self.use_exporter_between_reads = true,
             "-expect-version" => self.expect_version = Some(number!()),
             "-expect-server-name" => self.expect_server_name = Some(text(bytes()?)?),
             "-expect-alpn" => self.expect_alpn = Some(bytes()?),
             "-expect-advertised-alpn" => self.parameters.expect_advertised_alpn = Some(bytes()?),
+            "-expect-hrr" => self.parameters.expect_hrr = Some(true),
+            "-expect-no-hrr" => self.parameters.expect_hrr = Some(false),
             "-expect-next-proto" => self.expect_next_proto = Some(bytes()?),
             "-expect-session-miss" => self.expect_session_miss = true,
             "-expect-no-session" => self.expect_no_session = true,

@@ -15,7 +15,7 @@ use std::fmt;
 use patina_tls::{Error, ErrorKind, Session};
 
 use flag::{Flags, Parameters};
-use setup::{Config, Hello};
+use setup::{Config, Seen};
 use talk::Talk;
 
 /// Why a test does not go well.
@@ -81,7 +81,7 @@ pub fn run(words: Vec<Vec<u8>>) -> Result<()> {
         println!("No");
         return Ok(());
     }
-    let hello = Hello::default();
+    let seen = Seen::default();
     let mut config: Option<(&Parameters, Config)> = None;
     let mut session: Option<Session> = None;
     for number in 0..=tests.initial.resume_count {
@@ -94,9 +94,10 @@ pub fn run(words: Vec<Vec<u8>>) -> Result<()> {
         // A server keeps its sessions as long as its configuration stays the same.
         let current = match config.take().filter(|(made_for, _)| *made_for == parameters) {
             Some((_, config)) => config,
-            None => Config::make(parameters, &hello)?,
+            None => Config::make(parameters, &seen)?,
         };
-        let outcome = connect(flags, &current, &hello, is_resume, session.take());
+        seen.clear();
+        let outcome = connect(flags, &current, &seen, is_resume, session.take());
         session = outcome.map_err(|refusal| match refusal {
             Refusal::Failed(reason) => Refusal::Failed(format!("{reason}\nconnection {} failed", number + 1)),
             other => other,
@@ -110,7 +111,7 @@ pub fn run(words: Vec<Vec<u8>>) -> Result<()> {
 fn connect(
     flags: &Flags,
     config: &Config,
-    hello: &Hello,
+    seen: &Seen,
     is_resume: bool,
     offered: Option<Session>,
 ) -> Result<Option<Session>> {
@@ -118,7 +119,7 @@ fn connect(
     let mut talk = Talk::new(flags, config.engine(&flags.parameters, offered)?)?;
     if !flags.implicit_handshake {
         talk.shake()?;
-        check::handshake(flags, talk.engine(), hello, is_resume, ticket.as_deref())?;
+        check::handshake(flags, talk.engine(), seen, is_resume, ticket.as_deref())?;
     }
     talk.exchange()?;
     let session = check::new_session(flags, talk.engine(), ticket.as_deref())?;

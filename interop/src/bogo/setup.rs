@@ -26,33 +26,63 @@ const TICKET_KEYS: [u8; 80] = [0x2a; 80];
 /// A protocol that no client offers.
 const NOBODY: &[u8] = b"\x01nobody\x02";
 
+/// The end of the random value by which a ServerHello is a HelloRetryRequest (RFC 8446 section 4.1.3).
+const RETRY_RANDOM: &str = "E59A6111BE1D8C021E65B891C2A211167ABB8C5E079E09E2C8A8339C";
+
 /// One side's configuration.
 pub(super) enum Config {
     Client(ClientConfig),
     Server(ServerConfig),
 }
 
-/// The protocols in the ClientHello that a server has seen, in wire form.
+/// What the hooks of a configuration have seen of a handshake.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hello(Arc<Mutex<Option<Vec<u8>>>>);
+pub(super) struct Seen(Arc<Mutex<Sight>>);
 
-impl Hello {
-    fn slot(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+#[derive(Debug, Default)]
+struct Sight {
+    /// The protocols in a server's ClientHello, in wire form.
+    alpn: Option<Vec<u8>>,
+    messages: bool,
+    retry: bool,
+}
+
+impl Seen {
+    fn sight(&self) -> MutexGuard<'_, Sight> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The protocols; `None` when no hook has looked.
+    /// The protocols that the client has offered; `None` when no hook has looked.
     pub(super) fn alpn(&self) -> Option<Vec<u8>> {
-        self.slot().clone()
+        self.sight().alpn.clone()
+    }
+
+    /// Whether there was a HelloRetryRequest; `None` when that cannot be seen.
+    pub(super) fn retry(&self) -> Option<bool> {
+        let sight = self.sight();
+        sight.messages.then_some(sight.retry)
+    }
+
+    /// Forgets, for the next connection.
+    pub(super) fn clear(&self) {
+        *self.sight() = Sight::default();
+    }
+
+    /// Takes libssl's description of a message.
+    fn message(&self, text: &str) {
+        let mut sight = self.sight();
+        // Without SSL_trace a line has no more than the kind and the length.
+        sight.messages |= text.contains("random_bytes");
+        sight.retry |= text.to_ascii_uppercase().contains(RETRY_RANDOM);
     }
 }
 
 impl Config {
-    pub(super) fn make(parameters: &Parameters, hello: &Hello) -> Result<Config> {
+    pub(super) fn make(parameters: &Parameters, seen: &Seen) -> Result<Config> {
         if parameters.server {
-            server(parameters, hello).map(Config::Server)
+            server(parameters, seen).map(Config::Server)
         } else {
-            client(parameters).map(Config::Client)
+            client(parameters, seen).map(Config::Client)
         }
     }
 
@@ -75,7 +105,7 @@ impl Config {
     }
 }
 
-fn client(parameters: &Parameters) -> Result<ClientConfig> {
+fn client(parameters: &Parameters, seen: &Seen) -> Result<ClientConfig> {
     let (trust, verification) = match &parameters.trust_cert {
         Some(path) => (TrustStore::from_pem_file(path)?, ServerVerification::Require),
         None => (TrustStore::empty(), ServerVerification::InsecureReport),
@@ -85,7 +115,7 @@ fn client(parameters: &Parameters) -> Result<ClientConfig> {
         Renegotiate::Once => RenegotiationPolicy::limit(1),
         Renegotiate::Freely => RenegotiationPolicy::allow_unlimited(),
     };
-    let mut builder = common(parameters, ClientConfig::builder())?
+    let mut builder = common(parameters, seen, ClientConfig::builder())?
         .trust(trust)
         .server_verification(verification)
         .identity_check(|_: &str, _: &Certificate| Ok(()))
@@ -116,11 +146,11 @@ fn client(parameters: &Parameters) -> Result<ClientConfig> {
     Ok(builder.build()?)
 }
 
-fn server(parameters: &Parameters, hello: &Hello) -> Result<ServerConfig> {
+fn server(parameters: &Parameters, seen: &Seen) -> Result<ServerConfig> {
     let asks = parameters.require_client_certificate || parameters.verify_peer;
     let preference =
         if parameters.server_preference { CipherPreference::Server } else { CipherPreference::Client };
-    let mut builder = common(parameters, ServerConfig::builder())?
+    let mut builder = common(parameters, seen, ServerConfig::builder())?
         .cipher_preference(preference)
         .session_cache(SessionCache::Internal)
         .session_id_context("bogo")
@@ -189,16 +219,20 @@ fn server(parameters: &Parameters, hello: &Hello) -> Result<ServerConfig> {
             (_, true) => Some(Alert::INTERNAL_ERROR),
             _ => None,
         };
-        let seen = hello.clone();
+        let seen = seen.clone();
         builder = builder.config_resolver(move |hello: ClientHello| {
-            *seen.slot() = Some(wire(hello.alpn()));
+            seen.sight().alpn = Some(wire(hello.alpn()));
             async move { answer.map_or(Ok(Selection::Default), Err) }
         });
     }
     Ok(builder.build()?)
 }
 
-fn common<S: Side>(parameters: &Parameters, builder: ConfigBuilder<S>) -> Result<ConfigBuilder<S>> {
+fn common<S: Side>(
+    parameters: &Parameters,
+    seen: &Seen,
+    builder: ConfigBuilder<S>,
+) -> Result<ConfigBuilder<S>> {
     let version = |number: Option<u16>| match number {
         None => Ok(None),
         Some(number) => match ProtocolVersion::from_code(number) {
@@ -221,6 +255,10 @@ fn common<S: Side>(parameters: &Parameters, builder: ConfigBuilder<S>) -> Result
     }
     if let Some(bytes) = parameters.max_send_fragment {
         builder = builder.max_send_fragment(bytes);
+    }
+    if parameters.expect_hrr.is_some() {
+        let seen = seen.clone();
+        builder = builder.message_trace(move |text: &str| seen.message(text));
     }
     let (scsv, longest) = (parameters.fallback_scsv, parameters.max_cert_list);
     Ok(builder.with_openssl(move |context| {

@@ -79,6 +79,9 @@ impl<'a> Talk<'a> {
     /// Plaintext; `None` at the peer's end, with close_notify or without.
     fn read(&mut self, buf: &mut [u8]) -> Result<Option<usize>> {
         loop {
+            if self.flags.use_exporter_between_reads {
+                self.engine.negotiated().export_keying_material(20, "some label", Some(b"some context"))?;
+            }
             let outcome = self.engine.read(buf);
             self.flush(outcome.is_err())?;
             match outcome {
