@@ -411,3 +411,52 @@ fn engines_renegotiate_without_a_socket() {
     assert!(!both.server.is_asking());
     assert_eq!(both.server.negotiated().renegotiations(), 2);
 }
+
+/// Refuses the peer, later.
+async fn refuse(_: patina_tls::PeerIdentity) -> patina_tls::HookResult<()> {
+    tokio::task::yield_now().await;
+    Err("not on the list".into())
+}
+
+#[tokio::test]
+async fn a_verifier_judges_the_certificate_of_a_later_handshake_before_any_data() {
+    for version in [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3] {
+        let server = server().versions(version).trust(trust("root")).peer_verifier(refuse).build().unwrap();
+        let config = client()
+            .versions(version)
+            .renegotiation(FULL)
+            .identity(identity("client-rsa"))
+            .post_handshake_auth(true)
+            .build()
+            .unwrap();
+        let (mut client, mut server) = pair(&config, &server).await;
+        let control = server.control();
+        let client = tokio::spawn(async move {
+            // Data right behind the answer.
+            while client.write_all(b"let me in").await.is_ok() {
+                let _ = poll_once(std::pin::pin!(client.read_u8())).await;
+                tokio::task::yield_now().await;
+            }
+        });
+        let asked = tokio::spawn(async move {
+            match version {
+                ProtocolVersion::TLSv1_3 => control.authenticate_client(ClientAuth::Require).await,
+                _ => {
+                    let options = RenegotiateOptions::new().client_auth(ClientAuth::Require);
+                    control.renegotiate(options).await
+                }
+            }
+        });
+        let mut buf = [0; 64];
+        let error = loop {
+            match server.read(&mut buf).await {
+                Ok(_) => assert!(!server.negotiated().authorized(), "{version}"),
+                Err(error) => break error,
+            }
+        };
+        let error = patina_tls::Error::from_io(&error).unwrap();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Unauthorized, "CERT_REJECTED"), "{version}");
+        drop(server);
+        let _ = (asked.await.unwrap(), client.await.unwrap());
+    }
+}
