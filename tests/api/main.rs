@@ -38,6 +38,8 @@ mod program_options;
 #[cfg(feature = "cli")]
 mod program_rehandshake;
 #[cfg(feature = "cli")]
+mod program_sessions;
+#[cfg(feature = "cli")]
 mod program_starttls;
 mod psk;
 mod renegotiation;

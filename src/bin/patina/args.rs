@@ -13,8 +13,7 @@ static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), openssl::version::version()));
 
 /// Options that other versions of this program have.
-const ELSEWHERE: [&str; 6] =
-    ["--early-data", "--ocsp-response", "--request-ocsp", "--session-store", "--ticket-keys", "probe"];
+const ELSEWHERE: [&str; 3] = ["--early-data", "--ticket-keys", "probe"];
 
 /// TLS servers, clients and cipher strings over the system's libssl.
 #[derive(Debug, Parser)]
@@ -63,6 +62,15 @@ pub(crate) enum Mismatch {
     Alert,
     /// The handshake goes on without a protocol
     Ignore,
+}
+
+/// Where a server keeps its sessions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Store {
+    /// Nowhere: clients keep them, as tickets
+    None,
+    /// In memory
+    Memory,
 }
 
 /// What a client with a PSK identity that nobody knows gets.
@@ -118,6 +126,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "HOST=CERT,KEY", help_heading = "Identity")]
     pub(crate) context: Vec<String>,
 
+    /// OCSP response (DER) to staple for clients that ask; repeats, each certificate gets the one that speaks of it
+    /// [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Identity")]
+    pub(crate) ocsp_response: Vec<PathBuf>,
+
     /// What tells clients up to TLS 1.2 which key to use, 1 to 128 bytes [default: none]
     #[arg(long, value_name = "TEXT", help_heading = "Pre-shared keys")]
     pub(crate) psk_identity_hint: Option<String>,
@@ -132,6 +145,16 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) unknown_psk_identity: UnknownIdentity,
 
+    /// Where sessions are kept: none gives tickets, memory session ids that hold until the server ends
+    #[arg(
+        long,
+        value_name = "none|memory",
+        value_enum,
+        default_value_t = Store::None,
+        hide_possible_values = true,
+        help_heading = "Sessions"
+    )]
+    pub(crate) session_store: Store,
     /// Give out no session tickets
     #[arg(long, help_heading = "Sessions")]
     pub(crate) no_tickets: bool,
@@ -163,6 +186,9 @@ pub(crate) struct ConnectArgs {
     /// Report a server that cannot be verified, and go on: anybody on the way can read and change what is sent
     #[arg(long)]
     pub(crate) insecure: bool,
+    /// Ask for an OCSP response, and report what it says; what that is worth is not enforced
+    #[arg(long)]
+    pub(crate) request_ocsp: bool,
     /// Smallest Diffie-Hellman parameters of the server, in bits [default: 1024]
     #[arg(long, value_name = "BITS")]
     pub(crate) min_dh_size: Option<u32>,

@@ -31,6 +31,7 @@ pub(crate) struct Facts {
     pub(crate) session_id: Vec<u8>,
     pub(crate) ticket: bool,
     pub(crate) peer_certificate: Option<Certificate>,
+    pub(crate) ocsp_response: Option<Vec<u8>>,
     pub(crate) own_certificate: Option<Certificate>,
     is_server: bool,
 }
@@ -78,6 +79,7 @@ impl Facts {
             session_id: session.as_ref().map(|session| session.id().to_vec()).unwrap_or_default(),
             ticket: session.as_ref().is_some_and(|session| session.ticket().is_some()),
             peer_certificate: negotiated.peer_certificate(),
+            ocsp_response: negotiated.ocsp_response().map(<[u8]>::to_vec),
             own_certificate: negotiated.own_certificate(),
             is_server: negotiated.as_openssl().is_server(),
         })
@@ -114,7 +116,7 @@ impl Facts {
             "session_id": hex(&self.session_id),
             "ticket": self.ticket,
             "peer_certificate": self.peer_certificate,
-            "ocsp_response": null,
+            "ocsp_response": self.ocsp_response.as_deref().map(hex),
         });
         match value {
             Value::Object(map) => map,
@@ -140,6 +142,7 @@ impl Facts {
         );
         add("issuer", self.peer_certificate.as_ref().map(|certificate| certificate.issuer().to_string()));
         add("valid until", self.peer_certificate.as_ref().map(Certificate::valid_to));
+        add("ocsp response", self.ocsp_response.as_ref().map(|der| format!("{} bytes", der.len())));
         add("ephemeral key", self.ephemeral_key_text());
         add("renegotiation", (self.protocol != "TLSv1.3").then(|| self.renegotiation_text().to_owned()));
         add(

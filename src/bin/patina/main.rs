@@ -15,6 +15,7 @@ mod psk;
 mod pump;
 mod rehandshake;
 mod serve;
+mod sessions;
 mod settings;
 mod starttls;
 mod version;

@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use patina_tls::{
     AlpnMismatch, CipherPreference, ClientAuth, ClientConfig, ConfigBuilder, CrlCheck, DhChoice,
-    DhParameters, Error, Identity, KeyLog, KeyLogFile, ProtocolVersion, RenegotiationPolicy, Secret,
-    SecureOptions, ServerConfig, ServerVerification, Session, Side, TrustStore, UnknownPskIdentity,
-    VersionRange, load_provider,
+    DhParameters, Error, HookResult, Identity, KeyLog, KeyLogFile, OcspRequest, OcspResponse, OcspSource,
+    ProtocolVersion, RenegotiationPolicy, Secret, SecureOptions, ServerConfig, ServerVerification, Session,
+    Side, TrustStore, UnknownPskIdentity, VersionRange, load_provider,
 };
 
-use crate::args::{ConnectArgs, Mismatch, Mode, ServeArgs, UnknownIdentity};
+use crate::args::{ConnectArgs, Mismatch, Mode, ServeArgs, Store, UnknownIdentity};
 use crate::args_shared::{CrlScope, SharedArgs, YesNo};
 use crate::failure::Failure;
 use crate::node_options::NodeOptions;
 use crate::output::Output;
 use crate::psk::Keys;
+use crate::sessions::Memory;
 
 /// The configuration of a client, and what the options of `--options` say about a single connection.
 pub(crate) struct Connecting {
@@ -60,6 +61,9 @@ pub(crate) fn client(args: &ConnectArgs, output: &Arc<Output>) -> Result<Connect
     }
     if args.post_handshake_auth {
         builder = builder.post_handshake_auth(true);
+    }
+    if args.request_ocsp {
+        builder = builder.request_ocsp(true);
     }
     if let Some(id) = &args.client_cert_engine {
         builder = builder.client_cert_engine(id);
@@ -235,6 +239,12 @@ fn server_builder(
         Some(Mismatch::Alert) => builder = builder.alpn_mismatch(AlpnMismatch::Alert),
         Some(Mismatch::Ignore) => builder = builder.alpn_mismatch(AlpnMismatch::Ignore),
     }
+    if !args.ocsp_response.is_empty() {
+        builder = builder.ocsp_source(staples(args)?);
+    }
+    if args.session_store == Store::Memory {
+        builder = builder.session_store(Memory::default());
+    }
     if args.no_tickets {
         builder = builder.secure_options(SecureOptions::NO_TICKET).session_tickets(0);
     }
@@ -242,6 +252,23 @@ fn server_builder(
         builder = builder.session_id_context(context.clone());
     }
     Ok(builder)
+}
+
+/// Answers for each certificate with the response that speaks of it.
+fn staples(args: &ServeArgs) -> Result<impl OcspSource + 'static, Failure> {
+    let read =
+        |file| OcspResponse::from_der_file(file).map_err(|error| Failure::option("--ocsp-response", &error));
+    let responses = args.ocsp_response.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+    let responses: Arc<[OcspResponse]> = responses.into();
+    Ok(move |asked: OcspRequest| {
+        let speaks = |response: &&OcspResponse| match asked.issuer() {
+            Some(issuer) => response.status_of(asked.certificate(), issuer).is_some(),
+            // Nothing can be told apart.
+            None => responses.len() == 1,
+        };
+        let found = responses.iter().find(speaks).map(|response| response.der().to_vec());
+        async move { HookResult::Ok(found) }
+    })
 }
 
 /// `auto`, a group's name, or a file.
