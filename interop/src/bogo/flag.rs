@@ -45,6 +45,10 @@ pub(super) struct Parameters {
     pub(super) verify_peer: bool,
     pub(super) renegotiate: Renegotiate,
     // callbacks
+    /// The hooks take their time, and the bytes come one by one.
+    pub(super) asynchronous: bool,
+    pub(super) certificate_callback: bool,
+    pub(super) fail_certificate_callback: bool,
     pub(super) use_early_callback: bool,
     pub(super) fail_early_callback: bool,
     pub(super) install_ddos_callback: bool,
@@ -64,7 +68,6 @@ pub(super) struct Flags {
     pub(super) asks_for_handshaker: bool,
     pub(super) resume_count: usize,
     // behaviour
-    pub(super) asynchronous: bool,
     pub(super) implicit_handshake: bool,
     pub(super) shim_writes_first: bool,
     pub(super) shim_shuts_down: bool,
@@ -168,7 +171,9 @@ impl Flags {
             "-fail-early-callback" => self.parameters.fail_early_callback = true,
             "-install-ddos-callback" => self.parameters.install_ddos_callback = true,
             "-fail-ddos-callback" => self.parameters.fail_ddos_callback = true,
-            "-async" => self.asynchronous = true,
+            "-async" => self.parameters.asynchronous = true,
+            "-use-old-client-cert-callback" => self.parameters.certificate_callback = true,
+            "-fail-cert-callback" => self.parameters.fail_certificate_callback = true,
             "-implicit-handshake" => self.implicit_handshake = true,
             "-shim-writes-first" => self.shim_writes_first = true,
             "-shim-shuts-down" => self.shim_shuts_down = true,

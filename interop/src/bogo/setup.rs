@@ -1,6 +1,8 @@
 //! The configuration that the flags ask for.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslMode, SslVerifyMode};
@@ -8,10 +10,10 @@ use openssl::stack::Stack;
 use openssl::x509::X509Name;
 use patina_tls::ext::SslContextBuilderExt;
 use patina_tls::{
-    Alert, Certificate, CipherPreference, ClientAuth, ClientConfig, ClientHello, ConfigBuilder,
-    ConnectOptions, Identity, PreSharedKey, ProtocolVersion, PskIdentity, RenegotiationPolicy, SecureOptions,
-    Selection, ServerConfig, ServerVerification, Session, SessionCache, Side, TlsEngine, TrustStore,
-    VersionRange,
+    Alert, AlpnOffer, Certificate, CertificateQuery, CipherPreference, ClientAuth, ClientConfig, ClientHello,
+    ConfigBuilder, ConnectOptions, Identity, PreSharedKey, ProtocolVersion, PskIdentity, RenegotiationPolicy,
+    SecureOptions, Selection, ServerConfig, ServerVerification, Session, SessionCache, Side, TlsEngine,
+    TrustStore, VersionRange,
 };
 
 use super::flag::{self, Parameters, Renegotiate};
@@ -185,8 +187,19 @@ fn server(parameters: &Parameters, seen: &Seen) -> Result<ServerConfig> {
         // TLS 1.3 would give others, for sessions that it keeps.
         builder = builder.session_tickets(0);
     }
-    if let Some(name) = &parameters.select_alpn {
-        builder = builder.alpn([name]);
+    let waits = parameters.asynchronous;
+    match parameters.select_alpn.clone() {
+        Some(name) if waits => {
+            builder = builder.alpn_resolver(move |offer: AlpnOffer| {
+                let chosen = offer.offers(&name).then(|| name.clone());
+                async move {
+                    Later::when(waits).await;
+                    Ok(chosen)
+                }
+            });
+        }
+        Some(name) => builder = builder.alpn([name]),
+        None => {}
     }
     if parameters.reject_alpn {
         builder = builder.alpn([NOBODY]);
@@ -203,7 +216,10 @@ fn server(parameters: &Parameters, seen: &Seen) -> Result<ServerConfig> {
         }
         builder = builder.psk_resolver(move |asked: PskIdentity| {
             let found = (asked.as_bytes() == known).then(|| key.clone());
-            async move { Ok(found) }
+            async move {
+                Later::when(waits).await;
+                Ok(found)
+            }
         });
     }
     // On a server the first list is for its own signatures, the other for its clients'.
@@ -213,7 +229,7 @@ fn server(parameters: &Parameters, seen: &Seen) -> Result<ServerConfig> {
     if !parameters.verify_prefs.is_empty() {
         builder = builder.client_sigalgs(algorithm::signatures(&parameters.verify_prefs)?);
     }
-    if parameters.looks_at_hello() {
+    if waits || parameters.looks_at_hello() {
         let answer = match (parameters.fail_early_callback, parameters.fail_ddos_callback) {
             (true, _) => Some(Alert::HANDSHAKE_FAILURE),
             (_, true) => Some(Alert::INTERNAL_ERROR),
@@ -222,7 +238,10 @@ fn server(parameters: &Parameters, seen: &Seen) -> Result<ServerConfig> {
         let seen = seen.clone();
         builder = builder.config_resolver(move |hello: ClientHello| {
             seen.sight().alpn = Some(wire(hello.alpn()));
-            async move { answer.map_or(Ok(Selection::Default), Err) }
+            async move {
+                Later::when(waits).await;
+                answer.map_or(Ok(Selection::Default), Err)
+            }
         });
     }
     Ok(builder.build()?)
@@ -247,8 +266,22 @@ fn common<S: Side>(
         .security_level(0)
         .cipher_list(parameters.cipher.as_deref().unwrap_or(CIPHERS))
         .secure_options(options(parameters));
-    if let (Some(certificate), Some(key)) = (&parameters.cert_file, &parameters.key_file) {
-        builder = builder.identity(Identity::from_pem_files(certificate, key)?);
+    let identity = match (&parameters.cert_file, &parameters.key_file) {
+        (Some(certificate), Some(key)) => Some(Identity::from_pem_files(certificate, key)?),
+        _ => None,
+    };
+    let waits = parameters.asynchronous;
+    if waits || parameters.certificate_callback || parameters.fail_certificate_callback {
+        let fails = parameters.fail_certificate_callback;
+        builder = builder.certificate_resolver(move |_: CertificateQuery| {
+            let identity = identity.clone();
+            async move {
+                Later::when(waits).await;
+                if fails { Err("there is no certificate".into()) } else { Ok(identity) }
+            }
+        });
+    } else if let Some(identity) = identity {
+        builder = builder.identity(identity);
     }
     if !parameters.curves.is_empty() {
         builder = builder.groups(algorithm::groups(&parameters.curves)?);
@@ -288,6 +321,30 @@ fn options(parameters: &Parameters) -> SecureOptions {
     }
     // BoringSSL's clients go on with servers that know no secure renegotiation.
     options | SecureOptions::LEGACY_SERVER_CONNECT
+}
+
+/// Waits for one turn of whoever drives the connection, or for nothing.
+struct Later {
+    waited: bool,
+}
+
+impl Later {
+    fn when(waits: bool) -> Later {
+        Later { waited: !waits }
+    }
+}
+
+impl Future for Later {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waited {
+            return Poll::Ready(());
+        }
+        self.waited = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
 }
 
 /// Names in wire form.

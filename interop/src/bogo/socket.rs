@@ -25,7 +25,7 @@ impl Socket {
             Err(_) => TcpStream::connect((Ipv4Addr::LOCALHOST, flags.port))?,
         };
         tcp.set_nodelay(true)?;
-        let mut socket = Socket { tcp, arrived: VecDeque::new(), one_by_one: flags.asynchronous };
+        let mut socket = Socket { tcp, arrived: VecDeque::new(), one_by_one: flags.parameters.asynchronous };
         if let Some(id) = flags.shim_id {
             socket.send(&id.to_le_bytes())?;
         }

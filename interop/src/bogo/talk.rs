@@ -1,5 +1,9 @@
 //! What is said over a connection.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Wake, Waker};
+
 use patina_tls::{Error, ErrorKind, KeyUpdate, TlsEngine};
 
 use super::flag::Flags;
@@ -20,11 +24,25 @@ pub(super) struct Talk<'a> {
     flags: &'a Flags,
     engine: TlsEngine,
     socket: Socket,
+    /// Whether a hook that takes its time has its answer.
+    answer: Arc<Answer>,
+    waker: Waker,
+}
+
+#[derive(Debug, Default)]
+struct Answer(AtomicBool);
+
+impl Wake for Answer {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Release);
+    }
 }
 
 impl<'a> Talk<'a> {
     pub(super) fn new(flags: &'a Flags, engine: TlsEngine) -> Result<Talk<'a>> {
-        Ok(Talk { flags, engine, socket: Socket::connect(flags)? })
+        let answer = Arc::new(Answer::default());
+        let waker = Waker::from(Arc::clone(&answer));
+        Ok(Talk { flags, engine, socket: Socket::connect(flags)?, answer, waker })
     }
 
     pub(super) fn engine(&self) -> &TlsEngine {
@@ -34,7 +52,7 @@ impl<'a> Talk<'a> {
     /// Shakes hands.
     pub(super) fn shake(&mut self) -> Result<()> {
         loop {
-            let outcome = self.engine.advance();
+            let outcome = self.engine.advance_with(&mut Context::from_waker(&self.waker));
             self.flush(outcome.is_err())?;
             outcome?;
             if self.engine.is_established() {
@@ -53,7 +71,11 @@ impl<'a> Talk<'a> {
         }
     }
 
+    /// Waits for what the engine needs: the answer of a hook, or bytes.
     fn fill(&mut self) -> Result<()> {
+        if self.answer.0.swap(false, Ordering::Acquire) {
+            return Ok(());
+        }
         let bytes = self.socket.receive()?;
         match bytes.is_empty() {
             true => self.engine.receive_end(),
@@ -69,8 +91,11 @@ impl<'a> Talk<'a> {
             let taken = outcome?;
             bytes = &bytes[taken..];
             if taken == 0 {
-                // A handshake that is not over.
-                self.fill()?;
+                // The handshake is not over.
+                match self.engine.is_established() {
+                    true => self.fill()?,
+                    false => self.shake()?,
+                }
             }
         }
         Ok(())
@@ -82,7 +107,7 @@ impl<'a> Talk<'a> {
             if self.flags.use_exporter_between_reads {
                 self.engine.negotiated().export_keying_material(20, "some label", Some(b"some context"))?;
             }
-            let outcome = self.engine.read(buf);
+            let outcome = self.engine.read_with(&mut Context::from_waker(&self.waker), buf);
             self.flush(outcome.is_err())?;
             match outcome {
                 Ok(Some(0)) => return Ok(None),
@@ -148,7 +173,7 @@ impl<'a> Talk<'a> {
         outcome?;
         let mut buf = [0; READ_SIZE];
         loop {
-            let outcome = self.engine.read(&mut buf);
+            let outcome = self.engine.read_with(&mut Context::from_waker(&self.waker), &mut buf);
             self.flush(outcome.is_err())?;
             match outcome? {
                 Some(0) => return Ok(()),
