@@ -257,9 +257,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let outcome = self.poll_call(Role::Reader, cx, |io| io.read(buf));
         self.settle();
         if self.state.is_undecided() {
-            // Nothing from this peer before the application has decided.
-            self.stash.put(&buf.filled()[start..]);
-            buf.set_filled(start);
+            self.stash_from(start, buf);
             return self.poll_read(cx, buf);
         }
         self.tell_sessions();
@@ -281,12 +279,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
+    /// Takes back what was read since `start`: nothing from this peer before the application has decided.
+    fn stash_from(&mut self, start: usize, buf: &mut ReadBuf<'_>) {
+        self.stash.put(&buf.filled()[start..]);
+        buf.set_filled(start);
+    }
+
     /// Fills the rest of `buf` with what is at hand: records that were read ahead, and the rest of one.
     fn read_on(&mut self, buf: &mut ReadBuf<'_>) {
         while buf.remaining() > 0 && (self.io.io().has_input() || self.io.ssl().pending() > 0) {
+            let start = buf.filled().len();
             self.io.io_mut().set_may_read(false);
             let outcome = self.io.read(buf);
             self.io.io_mut().set_may_read(true);
+            if self.state.is_undecided() {
+                self.stash_from(start, buf);
+                return;
+            }
             match outcome {
                 Ok(_) => {}
                 Err(Stop::Panicked) => {

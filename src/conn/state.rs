@@ -193,7 +193,8 @@ impl State {
         let inner = self.inner();
         Facts {
             server_name: inner.server_name.clone(),
-            verdict: inner.verdict.clone(),
+            // A peer on whom the application has not decided is not authorized.
+            verdict: if self.is_undecided() { Verdict::default() } else { inner.verdict.clone() },
             psk_identity: inner.known.psk_identity.clone(),
             renegotiations: inner.rehandshakes,
         }
