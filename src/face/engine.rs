@@ -54,6 +54,8 @@ pub struct TlsEngine {
     connection: Connection<Pipe>,
     established: bool,
     closed: bool,
+    /// The error of a write that has taken some bytes before it.
+    failed: Option<Error>,
     events: VecDeque<EngineEvent>,
 }
 
@@ -85,7 +87,7 @@ impl TlsEngine {
     }
 
     fn new(connection: Connection<Pipe>) -> TlsEngine {
-        TlsEngine { connection, established: false, closed: false, events: VecDeque::new() }
+        TlsEngine { connection, established: false, closed: false, failed: None, events: VecDeque::new() }
     }
 
     /// Takes ciphertext from the peer.
@@ -178,6 +180,9 @@ impl TlsEngine {
     /// As [`TlsStream`](crate::TlsStream)'s writes.
     pub fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {
         let cx = &mut Context::from_waker(Waker::noop());
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
         self.advance_with(cx)?;
         if !self.established {
             return Ok(0);
@@ -185,7 +190,13 @@ impl TlsEngine {
         let mut taken = 0;
         while taken < bytes.len() {
             match self.connection.poll_write(cx, &bytes[taken..]) {
-                Poll::Ready(count) => taken += count?,
+                Poll::Ready(Ok(count)) => taken += count,
+                Poll::Ready(Err(error)) if taken == 0 => return Err(error),
+                Poll::Ready(Err(error)) => {
+                    // What was taken counts first; the next call tells.
+                    self.failed = Some(error);
+                    break;
+                }
                 Poll::Pending => break,
             }
         }
