@@ -1,4 +1,6 @@
 //! Everything that depends on the version of libssl: no other module of the crate has a version `cfg`.
+//!
+//! Longer than most files because it is the one place.
 
 use std::ffi::c_int;
 
