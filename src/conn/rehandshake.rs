@@ -114,6 +114,10 @@ impl Drop for Closer {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Begins what is asked for, on behalf of the caller, who goes on with [`poll_asked`](Connection::poll_asked).
     pub(crate) fn ask(&mut self, request: Request) -> Result<(), Error> {
+        if !self.is_open() {
+            // The poll that follows tells why.
+            return Ok(());
+        }
         if self.asked.is_some() {
             return Err(Error::new(ErrorKind::State, "a handshake that was asked for before is not over"));
         }
