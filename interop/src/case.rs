@@ -175,6 +175,12 @@ pub struct Setup {
     pub names: Vec<(String, String)>,
     /// A pre-shared key: identity, and key in hexadecimal. A client offers it, a server knows it.
     pub psk: Option<(String, String)>,
+    /// How many handshakes of the client's a server goes along with. Default: none.
+    pub renegotiations: Option<u32>,
+    /// Options of libssl (`SSL_OP_*`) by name, joined by commas.
+    pub options: Option<String>,
+    /// Whether it knows nothing of secure renegotiation (RFC 5746).
+    pub legacy: bool,
     /// Whether session tickets are used in TLS 1.2 (and, on servers, stateless ones in TLS 1.3).
     pub tickets: bool,
 }
@@ -200,6 +206,9 @@ impl Setup {
             server_name: "localhost".into(),
             names: vec![],
             psk: None,
+            renegotiations: None,
+            options: None,
+            legacy: false,
             tickets: true,
         }
     }
@@ -232,6 +241,8 @@ pub enum Exchange {
     HalfClose,
     /// The server speaks and closes its half, and only then the client answers.
     ServerHalfClose,
+    /// One side begins new handshakes before it speaks, so often; the data then goes under their keys.
+    Renegotiate(Side, usize),
     /// The client speaks, the server drops the TCP connection.
     CutByServer,
     /// The client speaks, the server answers, the client drops the TCP connection.
@@ -249,6 +260,8 @@ pub enum Step {
     Close,
     /// Reads until the peer's end, and takes down what kind of end it is.
     ReadEnd,
+    /// Begins a new handshake, as often as the exchange says, and waits for its end.
+    Renegotiate,
     /// Drops the TCP connection.
     Cut,
 }
@@ -261,6 +274,7 @@ impl Step {
             Step::Receive => "receive",
             Step::Close => "close",
             Step::ReadEnd => "read-end",
+            Step::Renegotiate => "renegotiate",
             Step::Cut => "cut",
         }
     }
@@ -269,8 +283,16 @@ impl Step {
 impl Exchange {
     /// What a side does, in order.
     pub fn steps(self, side: Side) -> &'static [Step] {
-        use Step::{Close, Cut, ReadEnd, Receive, Send};
+        use Step::{Close, Cut, ReadEnd, Receive, Renegotiate, Send};
         match (self, side) {
+            (Exchange::Renegotiate(Side::Client, _), Side::Client) => {
+                &[Renegotiate, Send, Receive, Close, ReadEnd]
+            }
+            (Exchange::Renegotiate(Side::Server, _), Side::Server) => {
+                &[Receive, Renegotiate, Send, ReadEnd, Close]
+            }
+            (Exchange::Renegotiate(..), Side::Client) => &[Send, Receive, Close, ReadEnd],
+            (Exchange::Renegotiate(..), Side::Server) => &[Receive, Send, ReadEnd, Close],
             (Exchange::Echo | Exchange::Bulk(_) | Exchange::Resume, Side::Client) => {
                 &[Send, Receive, Close, ReadEnd]
             }
@@ -295,6 +317,14 @@ impl Exchange {
     /// How many connections there are.
     pub fn connections(self) -> usize {
         if self == Exchange::Resume { 2 } else { 1 }
+    }
+
+    /// How many handshakes there are beside those that begin connections.
+    pub fn renegotiations(self) -> usize {
+        match self {
+            Exchange::Renegotiate(_, times) => times,
+            _ => 0,
+        }
     }
 
     /// How much each side sends, in bytes.

@@ -264,6 +264,12 @@ impl Cell<'_> {
             let common: BTreeSet<String> = labels(client).intersection(&labels(server)).cloned().collect();
             let [client, server] = [client, server]
                 .map(|log| log.iter().filter(|line| common.contains(&label(line))).collect::<Vec<_>>());
+            let handshakes =
+                |log: &[&String]| log.iter().filter(|line| line.starts_with("CLIENT_RANDOM ")).count();
+            let renegotiations = self.case.exchange.renegotiations();
+            if renegotiations > 0 && handshakes(&client) != renegotiations + 1 {
+                let _ = writeln!(bad, "{} handshakes instead of {}", handshakes(&client), renegotiations + 1);
+            }
             if client.is_empty() || client != server {
                 let _ = writeln!(bad, "key logs: client {client:#?}\nserver {server:#?}");
             }

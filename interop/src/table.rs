@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | group, name | What it is called |
 //! | both, client, server | Settings, `key=value;key=value`; those of a side win over those of both |
-//! | exchange | `echo`, `bulk:BYTES`, `resume`, `listen`, `half-close`, `server-half-close`, `cut-by-server`, `cut-by-client` |
+//! | exchange | `echo`, `bulk:BYTES`, `resume`, `listen`, `half-close`, `server-half-close`, `renegotiate:SIDE:TIMES`, `cut-by-server`, `cut-by-client` |
 //! | expect | `ok`, or `side:CODE/alert` for each side that fails (see below) |
 //! | facts | `fact=value;side.fact=value`: what must be told by whoever can |
 //! | except | `skip client>server: reason;fails client>server: reason` |
@@ -19,7 +19,7 @@
 //!
 //! The settings: `versions=A..B`, `ciphers`, `suites`, `groups`, `sigalgs`, `cert=a+b` (or `none`),
 //! `chain=no`, `trust`, `crl`, `verify=never|report|require`, `alpn=a,b`, `alpn-mismatch=ignore`, `dh`, `sni`, `name=PATTERN:CERT`,
-//! `psk=IDENTITY:HEX`, `tickets=no`.
+//! `psk=IDENTITY:HEX`, `renegotiations=LIMIT`, `options=NAME,NAME` (of libssl), `legacy=yes` (no RFC 5746), `tickets=no`.
 
 use patina_tls::ProtocolVersion;
 
@@ -175,6 +175,9 @@ fn set(setup: &mut Setup, item: &str) -> Result<()> {
             let (identity, key) = value.split_once(':').ok_or_else(bad)?;
             setup.psk = Some((identity.into(), key.into()));
         }
+        "renegotiations" => setup.renegotiations = Some(value.parse().map_err(|_| bad())?),
+        "options" => setup.options = text(),
+        "legacy" if value == "yes" => setup.legacy = true,
         "tickets" if value == "no" => setup.tickets = false,
         _ => return Err(bad()),
     }
@@ -191,8 +194,13 @@ fn read_exchange(text: &str) -> Result<Exchange> {
         "cut-by-server" => Exchange::CutByServer,
         "cut-by-client" => Exchange::CutByClient,
         _ => {
-            let size = text.strip_prefix("bulk:").and_then(|size| size.parse().ok());
-            Exchange::Bulk(size.ok_or_else(|| Trouble::new(format!("{text:?} is no exchange")))?)
+            let bulk = || Some(Exchange::Bulk(text.strip_prefix("bulk:")?.parse().ok()?));
+            let renegotiate = || {
+                let (side, times) = text.strip_prefix("renegotiate:")?.split_once(':')?;
+                Some(Exchange::Renegotiate(read_side(side)?, times.parse().ok()?))
+            };
+            let exchange = bulk().or_else(renegotiate);
+            exchange.ok_or_else(|| Trouble::new(format!("{text:?} is no exchange")))?
         }
     })
 }

@@ -248,6 +248,11 @@ public class Peer {
                     case "close" -> {
                         if (!socket.isOutputShutdown()) socket.shutdownOutput();
                     }
+                    case "renegotiate" -> {
+                        for (int left = Integer.parseInt(request.get("renegotiations")); left > 0; left--) {
+                            socket.startHandshake();
+                        }
+                    }
                     case "cut" -> { }
                 }
             }

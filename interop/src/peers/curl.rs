@@ -76,6 +76,8 @@ impl Peer for Curl {
         let setup = &case.client;
         let why = match case.exchange {
             Exchange::HalfClose | Exchange::ServerHalfClose => "HTTP has no use for one half of a connection",
+            Exchange::Renegotiate(Side::Client, _) => "it has no way to renegotiate",
+            _ if setup.legacy || setup.options.is_some() => "it has no such options",
             Exchange::CutByClient => "it does not leave before the answer",
             _ if setup.versions.1 < ProtocolVersion::TLSv1_0 => "it has no SSLv3",
             _ if !matches!(

@@ -60,7 +60,13 @@ impl Peer for Gnutls {
             }
             for (number, said) in connections.iter().enumerate() {
                 let is_last = number + 1 == connections.len();
-                let mut seen = words::client_seen(said, if is_last { &output } else { "" });
+                let mut seen =
+                    words::client_seen(said, if is_last { &output } else { "" }, case.client.psk.is_some());
+                if case.client.psk.is_some() {
+                    // It calls no session what TLS 1.3 takes for one.
+                    seen.facts.remove(&Fact::Reused);
+                    seen.facts.remove(&Fact::PeerCertificate);
+                }
                 if is_last && early && seen.error.is_none() {
                     seen.error = Some(CLOSED_EARLY.into());
                 }
@@ -80,10 +86,15 @@ impl Peer for Gnutls {
         let mut facts = vec![F::Version, F::Cipher, F::Alpn, F::Exporter];
         match side {
             // It writes the name beside the certificate.
-            Side::Server => facts.extend((!case.server.identities.is_empty()).then_some(F::ServerName)),
+            Side::Server => facts.extend(
+                (!case.server.identities.is_empty() && case.server.psk.is_none()).then_some(F::ServerName),
+            ),
             Side::Client => {
                 facts.extend([F::Received, F::Authorized, F::End]);
-                facts.extend((case.exchange != Exchange::Resume).then_some(F::PeerCertificate));
+                facts.extend(
+                    (case.exchange != Exchange::Resume && case.client.psk.is_none())
+                        .then_some(F::PeerCertificate),
+                );
             }
         }
         if case.version() < ProtocolVersion::TLSv1_3 {
@@ -100,6 +111,12 @@ impl Peer for Gnutls {
         match (side, case.exchange) {
             (Side::Client, Exchange::ServerHalfClose) => {
                 Some("gnutls-cli ends once the server has closed".into())
+            }
+            (Side::Client, Exchange::Renegotiate(Side::Client, 2..)) => {
+                Some("gnutls-cli renegotiates once".into())
+            }
+            (Side::Server, Exchange::Renegotiate(Side::Server, _)) => {
+                Some("gnutls-serv renegotiates when a client's data tell it to".into())
             }
             (Side::Server, Exchange::ServerHalfClose) => Some("gnutls-serv does not close first".into()),
             (Side::Server, Exchange::HalfClose) => Some("gnutls-serv ends once the client has closed".into()),
@@ -160,7 +177,7 @@ impl Serving for Running {
             let output = String::from_utf8_lossy(&self.process.output()).into_owned();
             let mut report = Report { log: self.process.tail(), ..Report::default() };
             for said in output.split(words::ACCEPTED).skip(1).take(count) {
-                report.seen.push(words::server_seen(said));
+                report.seen.push(words::server_seen(said, self.case.server.psk.is_some()));
             }
             report.key_log = read_key_log(&self.case, &self.scratch);
             Ok(report)
@@ -180,7 +197,8 @@ fn command<I: IntoIterator<Item: Into<OsString>>>(
     scratch: Option<&Scratch>,
 ) -> Command {
     let mut command = Command::new("stdbuf");
-    command.args(["-oL", program]);
+    // A client writes what came by records, a server what it does by lines.
+    command.args([if program == "gnutls-cli" { "-o0" } else { "-oL" }, program]);
     command.args(arguments.into_iter().map(Into::into));
     // The system's configuration could forbid versions.
     command.env("GNUTLS_SYSTEM_PRIORITY_FILE", "/dev/null").env_remove("SSLKEYLOGFILE");
@@ -274,11 +292,17 @@ fn client_arguments(case: &Case, scratch: &Scratch, port: u16) -> Result<Vec<OsS
     let mut arguments = common(Side::Client, setup)?;
     arguments.set("port", port.to_string());
     arguments.set("logfile", scratch.file("log"));
-    arguments.flag("print-cert");
+    if setup.psk.is_none() {
+        // It crashes where there is none.
+        arguments.flag("print-cert");
+    }
     arguments.set("sni-hostname", &setup.server_name);
     arguments.set("verify-hostname", &setup.server_name);
     if setup.verify != Verify::Require {
         arguments.flag("insecure");
+    }
+    if case.exchange.renegotiations() > 0 && case.exchange.steps(Side::Client).contains(&Step::Renegotiate) {
+        arguments.flag("rehandshake");
     }
     if case.exchange == Exchange::Resume {
         arguments.flag("resume");
@@ -313,6 +337,8 @@ async fn client(process: &mut Process, case: &Case) -> Result<(Vec<u8>, bool)> {
             }
             Step::Close => process.close_input(),
             Step::ReadEnd => process.wait().await?,
+            // It does so by itself, before all else.
+            Step::Renegotiate => {}
             Step::Cut => process.kill().await?,
         }
     }

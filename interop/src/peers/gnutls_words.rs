@@ -79,6 +79,9 @@ pub(super) fn priority(side: Side, setup: &Setup) -> Result<String, String> {
     if setup.ciphers.as_ref().is_some_and(|list| list.contains("@SECLEVEL=2")) {
         words.push("%PROFILE_MEDIUM".into());
     }
+    if setup.legacy {
+        words.push("%DISABLE_SAFE_RENEGOTIATION".into());
+    }
     if side == Side::Server {
         words.push("%SERVER_PRECEDENCE".into());
     }
@@ -86,8 +89,8 @@ pub(super) fn priority(side: Side, setup: &Setup) -> Result<String, String> {
 }
 
 /// What a client saw, by its log, and by what it wrote beside it.
-pub(super) fn client_seen(log: &str, output: &str) -> Seen {
-    let mut seen = facts(log);
+pub(super) fn client_seen(log: &str, output: &str, by_key: bool) -> Seen {
+    let mut seen = facts(log, by_key);
     seen.error = error(output).or_else(|| error(log));
     seen.alert = alert(output).or_else(|| alert(log));
     if seen.facts.is_empty() {
@@ -115,9 +118,9 @@ pub(super) fn client_seen(log: &str, output: &str) -> Seen {
     seen
 }
 
-/// What a server saw of one connection.
-pub(super) fn server_seen(said: &str) -> Seen {
-    let mut seen = facts(said);
+/// What a server saw of one connection; `by_key`: where there is a pre-shared key.
+pub(super) fn server_seen(said: &str, by_key: bool) -> Seen {
+    let mut seen = facts(said, by_key);
     seen.error = error(said);
     seen.alert = alert(said);
     if seen.facts.is_empty() {
@@ -156,7 +159,7 @@ fn is_cut(error: &str) -> bool {
 }
 
 /// What both sides write of a connection; nothing where it did not come to be.
-fn facts(text: &str) -> Seen {
+fn facts(text: &str, by_key: bool) -> Seen {
     let mut seen = Seen::new();
     // `(TLS1.2-X.509)-(ECDHE-X25519)-(RSA-SHA256)-(AES-128-CBC)-(SHA1)`
     let Some(line) = after(text, "- Description: ") else { return seen };
@@ -165,7 +168,7 @@ fn facts(text: &str) -> Seen {
     let parts: Vec<&str> = parts.iter().flat_map(|part| part.split(")--(")).collect();
     let version = parts[0].split('-').next().unwrap_or_default();
     seen.tell(Fact::Version, version.replace("TLS", "TLSv").replace("v1.0", "v1"));
-    if let Some(name) = suite(version == "TLS1.3", &parts[1..]) {
+    if let Some(name) = suite(version == "TLS1.3", by_key, &parts[1..]) {
         seen.tell(Fact::Cipher, name);
     }
     seen.tell(Fact::Alpn, after(text, "- Application protocol: ").unwrap_or_default());
@@ -181,7 +184,7 @@ fn facts(text: &str) -> Seen {
 }
 
 /// OpenSSL's name of a suite out of its description.
-fn suite(is_tls13: bool, parts: &[&str]) -> Option<&'static str> {
+fn suite(is_tls13: bool, by_key: bool, parts: &[&str]) -> Option<&'static str> {
     let is_mac = |word: &str| word.starts_with("SHA") && !word.contains('-');
     let (mac, parts) = match parts.split_last()? {
         (last, rest) if is_mac(last) => (Some(*last), rest),
@@ -205,10 +208,11 @@ fn suite(is_tls13: bool, parts: &[&str]) -> Option<&'static str> {
         // The group stands behind it: `ECDHE-PSK-X25519`, `DHE-CUSTOM2048`.
         let exchange = match exchange {
             "RSA" | "PSK" | "RSA-PSK" => exchange.replace('-', "_"),
-            _ if exchange.contains("ECDHE-PSK") || exchange.starts_with("ECDHE_PSK") => "ECDHE_PSK".into(),
-            _ if exchange.contains("DHE-PSK") => "DHE_PSK".into(),
             _ if exchange.contains("ANON") && exchange.contains("EC") => "ECDH_anon".into(),
             _ if exchange.contains("ANON") => "DH_anon".into(),
+            // It leaves out that a key was there before.
+            _ if by_key && exchange.starts_with("ECDHE") => "ECDHE_PSK".into(),
+            _ if by_key && exchange.starts_with("DHE") => "DHE_PSK".into(),
             _ if exchange.starts_with("ECDHE") => format!("ECDHE_{by}"),
             _ if exchange.starts_with("DHE") => format!("DHE_{by}"),
             _ => return None,
@@ -247,12 +251,18 @@ mod tests {
 
     #[test]
     fn descriptions_are_read_as_openssl_s_names() {
-        for (is_tls13, parts, name) in [
-            (true, &["ECDHE-X25519", "RSA-PSS-RSAE-SHA256", "AES-256-GCM"][..], "TLS_AES_256_GCM_SHA384"),
-            (false, &["ECDHE-X25519", "ECDSA-SHA256", "AES-128-GCM"], "ECDHE-ECDSA-AES128-GCM-SHA256"),
-            (false, &["RSA", "AES-256-CBC", "SHA1"], "AES256-SHA"),
+        for (is_tls13, by_key, parts, name) in [
+            (
+                true,
+                false,
+                &["ECDHE-X25519", "RSA-PSS-RSAE-SHA256", "AES-256-GCM"][..],
+                "TLS_AES_256_GCM_SHA384",
+            ),
+            (false, false, &["ECDHE-X25519", "ECDSA-SHA256", "AES-128-GCM"], "ECDHE-ECDSA-AES128-GCM-SHA256"),
+            (false, true, &["ECDHE-X25519", "AES-128-CBC", "SHA256"], "ECDHE-PSK-AES128-CBC-SHA256"),
+            (false, false, &["RSA", "AES-256-CBC", "SHA1"], "AES256-SHA"),
         ] {
-            assert_eq!(suite(is_tls13, parts), Some(name));
+            assert_eq!(suite(is_tls13, by_key, parts), Some(name));
         }
     }
 }

@@ -43,7 +43,7 @@ impl Peer for Go {
         let mut facts =
             vec![F::Version, F::StandardName, F::Alpn, F::Reused, F::Received, F::PeerCertificate];
         facts.extend((side == Side::Server).then_some(F::ServerName));
-        if case.version() >= ProtocolVersion::TLSv1_3 {
+        if case.version() >= ProtocolVersion::TLSv1_3 && case.exchange.renegotiations() == 0 {
             facts.extend([F::Exporter, F::ExporterWithContext]);
         }
         facts
@@ -57,6 +57,16 @@ impl Peer for Go {
         let setup = case.setup(side);
         if setup.versions.1 == ProtocolVersion::SSLv3 {
             return Some("it has no SSLv3".into());
+        }
+        if setup.legacy || setup.options.is_some() {
+            return Some("it has no such options".into());
+        }
+        match case.exchange {
+            Exchange::Renegotiate(by, _) if by == side => return Some("it has no way to renegotiate".into()),
+            Exchange::Renegotiate(..) if side == Side::Server => {
+                return Some("a server never goes along with a client's renegotiation".into());
+            }
+            _ => {}
         }
         if setup.psk.is_some() {
             return Some("it has no pre-shared keys".into());

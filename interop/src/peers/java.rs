@@ -55,7 +55,9 @@ impl Peer for Java {
     fn lacks(&self, side: Side, case: &Case) -> Option<String> {
         let setup = case.setup(side);
         let parameters = (side == Side::Server).then_some(setup.dh.as_deref()).flatten();
-        let why = if setup.psk.is_some() {
+        let why = if setup.legacy || setup.options.is_some() {
+            "such options are set for all connections together"
+        } else if setup.psk.is_some() {
             "it has no pre-shared keys"
         } else if setup.groups.is_some() {
             "groups can be chosen from Java 20 on"

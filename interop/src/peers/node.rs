@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use patina_tls::ProtocolVersion;
 use serde_json::{Map, Value, json};
 use tokio::process::Command;
 
@@ -55,6 +56,10 @@ impl Peer for Node {
         })
     }
 
+    fn lacks(&self, side: Side, case: &Case) -> Option<String> {
+        case.setup(side).legacy.then(|| "libssl always knows of secure renegotiation".into())
+    }
+
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
         use Fact as F;
         let mut facts = vec![
@@ -76,8 +81,14 @@ impl Peer for Node {
             F::AuthorizationError,
             F::Received,
         ];
+        if case.exchange.renegotiations() > 0 {
+            // peer.js reads them before.
+            facts.retain(|fact| !matches!(fact, F::Finished | F::PeerFinished));
+        }
         facts.push(if side == Side::Server { F::Sigalgs } else { F::PeerKey });
-        if case.exchange == Exchange::Resume {
+        // A pre-shared key is a kind of session to TLS 1.3.
+        let is_resumed = has_key_as_session(case) || case.exchange == Exchange::Resume;
+        if is_resumed {
             // After a resumption it has forgotten these; peer.js leaves them out.
             let forgotten: &[F] = match side {
                 Side::Client => &[F::PeerCertificate, F::PeerObject],
@@ -108,6 +119,10 @@ impl Serving for Running {
     }
 }
 
+fn has_key_as_session(case: &Case) -> bool {
+    case.client.psk.is_some() && case.version() == ProtocolVersion::TLSv1_3
+}
+
 fn command() -> Command {
     let mut command = Command::new("node");
     command.env("NODE_NO_WARNINGS", "1").env_remove("NODE_OPTIONS").env_remove("NODE_EXTRA_CA_CERTS");
@@ -130,6 +145,9 @@ fn start(case: &Case, side: Side, port: Option<u16>) -> Result<Process> {
         "steps": case.exchange.steps(side).iter().map(|step| step.name()).collect::<Vec<_>>(),
         "send": case.exchange.payload(side).len(),
         "receive": case.exchange.payload(side.other()).len(),
+        "renegotiations": case.exchange.renegotiations(),
+        "limit": setup.renegotiations,
+        "psk": setup.psk.as_ref().map(|(identity, key)| json!({ "identity": identity, "key": key })),
         "exporter": { "label": EXPORTER_LABEL, "context": EXPORTER_CONTEXT, "length": EXPORTER_LENGTH },
     });
     let mut command = command();

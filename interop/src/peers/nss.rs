@@ -104,7 +104,8 @@ impl Peer for Nss {
         };
         let mut facts = vec![Fact::Version, by_version];
         if side == Side::Client {
-            facts.extend([Fact::Received, Fact::Reused]);
+            facts.push(Fact::Received);
+            facts.extend(case.client.psk.is_none().then_some(Fact::Reused));
         }
         facts
     }
@@ -138,6 +139,12 @@ impl Peer for Nss {
 fn lacks_exchange(side: Side, case: &Case) -> Option<&'static str> {
     match (side, case.exchange) {
         (Side::Client, Exchange::HalfClose | Exchange::CutByClient) => Some("tstclnt does not leave first"),
+        (Side::Client, Exchange::Renegotiate(Side::Client, 2..)) => {
+            Some("tstclnt resumes the session at the second")
+        }
+        (Side::Server, Exchange::Renegotiate(Side::Server, _)) => {
+            Some("selfserv renegotiates for certificates alone")
+        }
         (Side::Client, Exchange::ServerHalfClose) => Some("tstclnt ends once the server has closed"),
         (Side::Server, Exchange::HalfClose | Exchange::ServerHalfClose) => Some("selfserv answers at once"),
         (Side::Server, Exchange::CutByServer) => Some("selfserv answers before it can be cut"),
@@ -149,7 +156,9 @@ fn lacks_exchange(side: Side, case: &Case) -> Option<&'static str> {
 fn lacks_setting(side: Side, setup: &Setup, case: &Case) -> Option<&'static str> {
     let is_server = side == Side::Server;
     let has = |setup: &Setup, kind: &str| setup.identities.iter().any(|name| name.ends_with(kind));
-    if !setup.alpn.is_empty() {
+    if setup.legacy || setup.options.is_some() {
+        Some("its programs have no such options")
+    } else if !setup.alpn.is_empty() {
         Some("its programs have no choice of protocols")
     } else if setup.psk.is_some() && case.version() < ProtocolVersion::TLSv1_3 {
         Some("it has pre-shared keys in TLS 1.3 alone")
@@ -159,7 +168,7 @@ fn lacks_setting(side: Side, setup: &Setup, case: &Case) -> Option<&'static str>
         Some("it has no Ed25519")
     } else if is_server && !setup.names.is_empty() {
         Some("selfserv knows one name, and that has no certificate of its own")
-    } else if is_server && setup.identities.is_empty() && setup.psk.is_none() {
+    } else if is_server && setup.identities.is_empty() {
         Some("a server needs a certificate")
     } else if is_server && setup.verify == Verify::Report && !case.client.identities.is_empty() {
         Some("a certificate that it asks for must be good")
@@ -287,6 +296,9 @@ fn client_words(case: &Case, database: &Path, scratch: &Scratch, port: u16) -> R
     if setup.verify != Verify::Require {
         words.push("-o".into());
     }
+    if matches!(case.exchange, Exchange::Renegotiate(Side::Client, _)) {
+        words.extend(["-r".into(), case.exchange.renegotiations().to_string().into()]);
+    }
     if case.exchange.connections() > 1 {
         words.extend(["-L".into(), case.exchange.connections().to_string().into()]);
     }
@@ -395,9 +407,15 @@ impl Serving for Running {
     }
 }
 
-/// Takes the exported keying material, which `tstclnt` writes among the data, out of them.
+/// Takes the exported keying material, which `tstclnt` writes among the data, out of them, and what it says of a
+/// pre-shared key.
 fn take_exports(written: &[u8]) -> (Vec<u8>, Vec<String>) {
+    const KEY: &[u8] = b"Using External PSK:\n";
     const BEGIN: &[u8] = b"Exported Keying Material:\n";
+    let is_key_line = |line: &&[u8]| line.starts_with(KEY) || line.starts_with(b"    ");
+    let key: usize =
+        written.split_inclusive(|byte| *byte == b'\n').take_while(is_key_line).map(<[u8]>::len).sum();
+    let written = &written[if written.starts_with(KEY) { key } else { 0 }..];
     let (mut data, mut exported) = (vec![], vec![]);
     let mut rest = written;
     while let Some(at) = position(rest, BEGIN) {
@@ -427,6 +445,10 @@ fn client_seen(said: &str, data: &[u8], case: &Case) -> Seen {
     let count = |label: &str| said.split_once(label)?.0.rsplit([' ', '\n']).next()?.parse::<u32>().ok();
     if let Some(hits) = count(" cache hits;") {
         seen.tell(Fact::Reused, yes_no(hits > 0));
+    }
+    if case.client.psk.is_some() {
+        // It calls no session what TLS 1.3 takes for one.
+        seen.facts.remove(&Fact::Reused);
     }
     seen.tell(Fact::Received, received(data));
     let is_early = data.len() < case.payload(Side::Server).len();

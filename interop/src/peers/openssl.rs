@@ -56,13 +56,17 @@ impl Peer for Openssl {
             for number in 0..case.exchange.connections() {
                 let mut process = Process::spawn(command(client_arguments(case, &scratch, port, number)?))?;
                 let mut seen = client(&mut process, case).await?;
-                read_finished(&scratch, 0, &mut seen);
+                read_finished(&scratch, &process, case, 0, &mut seen);
                 report.log.push_str(&process.tail());
                 report.seen.push(seen);
             }
             report.key_log = Some(read_key_log(&scratch));
             Ok(report)
         })
+    }
+
+    fn lacks(&self, side: Side, case: &Case) -> Option<String> {
+        case.setup(side).legacy.then(|| "libssl always knows of secure renegotiation".into())
     }
 
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
@@ -143,13 +147,15 @@ impl Arguments {
     }
 }
 
-fn common(program: &str, setup: &Setup, scratch: &Scratch) -> Result<Arguments> {
+fn common(program: &str, case: &Case, setup: &Setup, scratch: &Scratch) -> Result<Arguments> {
     let mut arguments = Arguments(vec![program.into()]);
     arguments.set("-min_protocol", setup.versions.0.name());
     arguments.set("-max_protocol", setup.versions.1.name());
     arguments.set("-keylogfile", scratch.file("keys.log"));
     arguments.flag("-msg");
-    arguments.set("-msgfile", scratch.file("messages"));
+    if case.exchange.renegotiations() == 0 {
+        arguments.set("-msgfile", scratch.file("messages"));
+    }
     arguments.set("-keymatexport", EXPORTER_LABEL);
     arguments.set("-keymatexportlen", EXPORTER_LENGTH.to_string());
     let lists = [
@@ -176,12 +182,23 @@ fn common(program: &str, setup: &Setup, scratch: &Scratch) -> Result<Arguments> 
     if !setup.tickets {
         arguments.flag("-no_ticket");
     }
+    if let Some((identity, key)) = &setup.psk {
+        arguments.set("-psk_identity", identity);
+        arguments.set("-psk", key);
+    }
+    for name in setup.options.iter().flat_map(|names| names.split(',')) {
+        arguments.flag(match name {
+            "ALLOW_UNSAFE_LEGACY_RENEGOTIATION" => "-legacy_renegotiation",
+            "LEGACY_SERVER_CONNECT" => "-legacy_server_connect",
+            _ => return Err(Trouble::new(format!("no flag is known for {name}"))),
+        });
+    }
     Ok(arguments)
 }
 
 fn server_arguments(case: &Case, scratch: &Scratch) -> Result<Vec<OsString>> {
     let setup = &case.server;
-    let mut arguments = common("s_server", setup, scratch)?;
+    let mut arguments = common("s_server", case, setup, scratch)?;
     arguments.set("-accept", "127.0.0.1:0");
     arguments.flag("-serverpref");
     // One of each kind; s_server has flags for two.
@@ -209,6 +226,9 @@ fn server_arguments(case: &Case, scratch: &Scratch) -> Result<Vec<OsString>> {
         arguments.set("-cert2", identity.chain);
         arguments.set("-key2", identity.key);
     }
+    if setup.renegotiations.is_some() {
+        arguments.flag("-client_renegotiation");
+    }
     match setup.verify {
         Verify::Never => {}
         Verify::Report => arguments.set("-verify", "9"),
@@ -228,7 +248,7 @@ fn server_arguments(case: &Case, scratch: &Scratch) -> Result<Vec<OsString>> {
 
 fn client_arguments(case: &Case, scratch: &Scratch, port: u16, number: usize) -> Result<Vec<OsString>> {
     let setup = &case.client;
-    let mut arguments = common("s_client", setup, scratch)?;
+    let mut arguments = common("s_client", case, setup, scratch)?;
     arguments.set("-connect", format!("127.0.0.1:{port}"));
     arguments.set("-servername", &setup.server_name);
     if let Some(name) = setup.identities.first() {
@@ -256,7 +276,7 @@ async fn serve(mut process: Process, case: Case, scratch: Scratch) -> Result<Rep
     let mut from = 0;
     for number in 0..case.exchange.connections() {
         let (mut seen, next) = server_connection(&mut process, &case, from).await?;
-        read_finished(&scratch, number, &mut seen);
+        read_finished(&scratch, &process, &case, number, &mut seen);
         report.seen.push(seen);
         from = next;
     }
@@ -283,6 +303,11 @@ async fn server_connection(process: &mut Process, case: &Case, from: usize) -> R
                     break;
                 }
                 process.send(&case.payload(Side::Server)).await?;
+            }
+            Step::Renegotiate => {
+                if !renegotiate(process, case, from, "r\n", SERVER_DONE).await? {
+                    break;
+                }
             }
             Step::Cut => {
                 process.kill().await?;
@@ -326,6 +351,11 @@ async fn client(process: &mut Process, case: &Case) -> Result<Seen> {
                 }
             }
             Step::Close => process.close_input(),
+            Step::Renegotiate => {
+                if !renegotiate(process, case, 0, "R\n", "").await? {
+                    break;
+                }
+            }
             Step::ReadEnd => process.wait().await?,
             Step::Cut => process.kill().await?,
         }
@@ -344,6 +374,28 @@ async fn client(process: &mut Process, case: &Case) -> Result<Seen> {
     let data = start.map(|at| &all[at..at + expected.len()]).unwrap_or_default();
     seen.tell(Fact::Received, received(data));
     Ok(seen)
+}
+
+/// Types for new handshakes, one after the other, and waits for the end of each; whether they all came to be.
+async fn renegotiate(process: &mut Process, case: &Case, from: usize, key: &str, done: &str) -> Result<bool> {
+    // Both Finished messages of each handshake.
+    for handshakes in 1..=case.exchange.renegotiations() + 1 {
+        let is_over = process
+            .until("the end of a handshake", |output, ended| {
+                let text = String::from_utf8_lossy(&output[from..]);
+                let count = text.matches(", Finished\n").count();
+                let is_closed = ended || (!done.is_empty() && text.contains(done));
+                if count >= 2 * handshakes { Some(true) } else { is_closed.then_some(false) }
+            })
+            .await?;
+        if !is_over {
+            return Ok(false);
+        }
+        if handshakes <= case.exchange.renegotiations() {
+            process.send(key.as_bytes()).await?;
+        }
+    }
+    Ok(true)
 }
 
 /// Waits until as much as `data` has come after its first line, and gives where it begins; `None` when the connection
@@ -387,8 +439,13 @@ fn split(all: &[u8], start: usize, length: usize) -> (&[u8], &[u8]) {
     (&all[..start], &all[(start + length).min(all.len())..])
 }
 
-fn read_finished(scratch: &Scratch, number: usize, seen: &mut Seen) {
-    let messages = fs::read_to_string(scratch.file("messages")).unwrap_or_default();
+fn read_finished(scratch: &Scratch, process: &Process, case: &Case, number: usize, seen: &mut Seen) {
+    let renegotiations = case.exchange.renegotiations();
+    let (messages, number) = if renegotiations == 0 {
+        (fs::read_to_string(scratch.file("messages")).unwrap_or_default(), number)
+    } else {
+        (String::from_utf8_lossy(&process.output()).into_owned(), renegotiations)
+    };
     let Finished { version, own, peer } = output::finished(&messages, number);
     for (fact, value) in [(Fact::Version, version), (Fact::Finished, own), (Fact::PeerFinished, peer)] {
         if let Some(value) = value {

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use patina_tls::{
     AlpnMismatch, ClientAuth, ClientConfig, ConfigBuilder, ConnectOptions, DhChoice, DhParameters, Error,
-    Identity, KeyLogFile, Negotiated, ProtocolVersion, SecureOptions, Server, ServerConfig,
-    ServerVerification, Session, SessionCache, Side as Role, TlsAcceptor, TlsConnector, TlsStream,
-    TrustStore,
+    Identity, KeyLogFile, Negotiated, PreSharedKey, ProtocolVersion, PskHash, PskIdentity,
+    RenegotiateOptions, RenegotiationPolicy, SecureOptions, Server, ServerConfig, ServerVerification,
+    Session, SessionCache, Side as Role, TlsAcceptor, TlsConnector, TlsStream, TrustStore,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -82,6 +82,10 @@ impl Peer for Patina {
             report.key_log = Some(read_key_log(&scratch));
             Ok(report)
         })
+    }
+
+    fn lacks(&self, side: Side, case: &Case) -> Option<String> {
+        case.setup(side).legacy.then(|| "libssl always knows of secure renegotiation".into())
     }
 
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
@@ -167,6 +171,12 @@ fn common<S: Role>(
     if !setup.tickets {
         builder = builder.secure_options(SecureOptions::NO_TICKET);
     }
+    if let Some(names) = &setup.options {
+        builder = builder.secure_options(SecureOptions::parse(names)?);
+    }
+    if let Some(limit) = setup.renegotiations {
+        builder = builder.renegotiation(RenegotiationPolicy::limit(limit));
+    }
     Ok(builder)
 }
 
@@ -175,7 +185,11 @@ fn client_config(setup: &Setup, scratch: &Scratch) -> Result<ClientConfig> {
         Verify::Require => ServerVerification::Require,
         Verify::Never | Verify::Report => ServerVerification::InsecureReport,
     };
-    Ok(common(ClientConfig::builder(), setup, scratch)?.server_verification(verification).build()?)
+    let mut builder = common(ClientConfig::builder(), setup, scratch)?.server_verification(verification);
+    if let Some((identity, key)) = &setup.psk {
+        builder = builder.psk(PskIdentity::new(identity.as_str())?, psk(setup, key)?);
+    }
+    Ok(builder.build()?)
 }
 
 fn server_config(setup: &Setup, scratch: &Scratch) -> Result<ServerConfig> {
@@ -190,6 +204,13 @@ fn server_config(setup: &Setup, scratch: &Scratch) -> Result<ServerConfig> {
         Some("auto") => builder = builder.dhparam(DhChoice::Auto),
         Some(name) => builder = builder.dhparam(DhParameters::from_pem_file(fixture::dh(name)?)?),
     }
+    if let Some((identity, key)) = &setup.psk {
+        let (known, key) = (PskIdentity::new(identity.as_str())?, psk(setup, key)?);
+        builder = builder.psk_resolver(move |asked: PskIdentity| {
+            let found = (asked == known).then(|| key.clone());
+            Box::pin(async move { Ok(found) })
+        });
+    }
     if setup.alpn_ignore {
         builder = builder.alpn_mismatch(AlpnMismatch::Ignore);
     }
@@ -201,6 +222,12 @@ fn server_config(setup: &Setup, scratch: &Scratch) -> Result<ServerConfig> {
         builder = builder.server_name(pattern, server_config(&own, scratch)?);
     }
     Ok(builder.build()?)
+}
+
+/// A key for the suites that are set: under TLS 1.3 it has the hash of its suite.
+fn psk(setup: &Setup, key: &str) -> Result<PreSharedKey> {
+    let is_long = setup.suites.as_ref().is_some_and(|list| list.contains("SHA384"));
+    Ok(PreSharedKey::from_hex(key)?.with_hash(if is_long { PskHash::Sha384 } else { PskHash::Sha256 }))
 }
 
 fn key_log(scratch: &Scratch) -> std::path::PathBuf {
@@ -225,6 +252,15 @@ async fn talk(
     let mut data = Vec::with_capacity(expected);
     for step in case.steps(side, number) {
         let done = match step {
+            Step::Renegotiate => {
+                let mut done = Ok(());
+                for _ in 0..case.exchange.renegotiations() {
+                    if done.is_ok() {
+                        done = tls.renegotiate(RenegotiateOptions::new()).await;
+                    }
+                }
+                done.map_err(std::io::Error::from)
+            }
             Step::Send if side == Side::Client && case.traffic.is_echoed => {
                 let (mut reader, mut writer) = tokio::io::split(&mut tls);
                 let payload = case.payload(side);
@@ -271,7 +307,13 @@ async fn talk(
         }
     }
     seen.tell(Fact::Received, received(&data));
-    Ok(tls.negotiated().session())
+    let facts = tls.negotiated();
+    if seen.error.is_none() && case.exchange.renegotiations() > 0 {
+        // Those of the last handshake.
+        seen.tell(Fact::Finished, hex(&facts.finished()));
+        seen.tell(Fact::PeerFinished, hex(&facts.peer_finished()));
+    }
+    Ok(facts.session())
 }
 
 async fn receive(

@@ -92,6 +92,9 @@ func config(request object) (*tls.Config, error) {
 	switch {
 	case request["side"] == "client":
 		made.ServerName = request["server-name"]
+		if request["renegotiations"] != "0" {
+			made.Renegotiation = tls.RenegotiateFreelyAsClient
+		}
 		made.InsecureSkipVerify = request["verify"] != "require"
 		if len(made.Certificates) > 0 {
 			// By itself it sends none whose issuer the server does not name.
@@ -168,12 +171,16 @@ func facts(told object, connection *tls.Conn, request object) error {
 	if request["verify"] == "require" {
 		told["authorized"] = yesNo(len(state.VerifiedChains) > 0)
 	}
-	if state.TLSUnique != nil {
+	if state.TLSUnique != nil && request["renegotiations"] == "0" {
 		name := "finished"
 		if (request["side"] == "server") != state.DidResume {
 			name = "peer-finished"
 		}
 		told[name] = hex.EncodeToString(state.TLSUnique)
+	}
+	if request["renegotiations"] != "0" {
+		// It exports nothing where it may renegotiate.
+		return nil
 	}
 	words := strings.Fields(request["exporter"])
 	length, _ := strconv.Atoi(words[2])

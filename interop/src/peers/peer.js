@@ -15,6 +15,13 @@ function contextOptions() {
   for (const name of ['cert', 'key', 'ca', 'crl']) context[name] = read(context[name]);
   if (context.dhparam && context.dhparam !== 'auto') context.dhparam = fs.readFileSync(context.dhparam);
   // With it, a Node server never says that a client has left within the handshake.
+  if (options.psk) {
+    const key = Buffer.from(options.psk.key, 'hex');
+    context.pskCallback = isServer
+      ? (socket, identity) => (identity === options.psk.identity ? key : null)
+      : () => ({ psk: key, identity: options.psk.identity });
+    context.checkServerIdentity = () => undefined;
+  }
   const at = (step) => options.steps.indexOf(step);
   const isBefore = (first, second) => at(first) !== -1 && at(second) > at(first);
   context.allowHalfOpen = isBefore('read-end', 'send') || isBefore('close', 'receive');
@@ -60,6 +67,11 @@ function facts(socket) {
     'authorized': socket.authorized ? 'yes' : 'no',
     'authorization-error': socket.authorizationError || '',
   };
+  if (options.renegotiations > 0) {
+    // They are those of the last handshake.
+    delete told.finished;
+    delete told['peer-finished'];
+  }
   if (isServer) {
     told.sigalgs = socket.getSharedSigalgs().join(':');
   } else {
@@ -106,6 +118,17 @@ function talk(socket, done) {
           steps.shift();
           socket.end(go);
           return;
+        case 'renegotiate': {
+          steps.shift();
+          let left = options.renegotiations;
+          const next = (error) => {
+            if (error) return finish(error.code);
+            if (left-- > 0) socket.renegotiate({}, next);
+            else go();
+          };
+          next(null);
+          return;
+        }
         case 'cut':
           socket.destroy();
           break;
@@ -137,7 +160,9 @@ function serve() {
     say({ seen: { error: error.code, text: error.message, facts: {} } });
     connectionDone();
   });
+  if (options.limit !== null) tls.CLIENT_RENEG_LIMIT = options.limit;
   server.on('secureConnection', (socket) => {
+    if (options.limit === null) socket.disableRenegotiation();
     const told = facts(socket);
     talk(socket, (error, received) => {
       say({ seen: { error, facts: { ...told, received } } });

@@ -43,6 +43,8 @@ def context(request, identities):
         made.set_alpn_protocols(request["alpn"].split())
     if request["tickets"] == "no":
         made.options |= ssl.OP_NO_TICKET
+    if request["allows-renegotiation"] == "yes":
+        made.options |= 1 << 8  # SSL_OP_ALLOW_CLIENT_RENEGOTIATION
     made.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
     made.keylog_filename = request["key-log"]
     return made
@@ -66,7 +68,7 @@ def facts(tls, request, name):
         told["server-name"] = name
     # The first Finished message of the handshake.
     unique = tls.get_channel_binding("tls-unique")
-    if unique and tls.version() != "TLSv1.3":
+    if unique and tls.version() != "TLSv1.3" and request["renegotiations"] == "0":
         own = (request["side"] == "client") != tls.session_reused
         told["finished" if own else "peer-finished"] = unique.hex()
     return told

@@ -131,7 +131,11 @@ impl Peer for Rustls {
 
     fn lacks(&self, side: Side, case: &Case) -> Option<String> {
         let setup = case.setup(side);
-        let why = if setup.versions.1 < ProtocolVersion::TLSv1_2 {
+        let why = if case.exchange.renegotiations() > 0 {
+            "it never renegotiates"
+        } else if setup.legacy || setup.options.is_some() {
+            "it has no such options"
+        } else if setup.versions.1 < ProtocolVersion::TLSv1_2 {
             "it begins with TLS 1.2"
         } else if setup.psk.is_some() {
             "it has no pre-shared keys"
@@ -428,7 +432,8 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 let _ = tls.shutdown().await;
                 Ok(())
             }
-            Step::Cut => break,
+            // It never does.
+            Step::Renegotiate | Step::Cut => break,
         };
         if *step == Step::Receive && done.is_ok() && data.len() < expected {
             seen.error = Some(CLOSED_EARLY.into());

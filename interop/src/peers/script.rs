@@ -220,6 +220,8 @@ fn request(case: &Case, side: Side, port: Option<u16>, scratch: &Scratch) -> Res
     fs::write(&payload, case.payload(side))?;
     set("send", payload.display().to_string());
     set("receive", case.payload(side.other()).len().to_string());
+    set("renegotiations", case.exchange.renegotiations().to_string());
+    set("allows-renegotiation", yes_no(setup.renegotiations.is_some()).into());
     set("key-log", scratch.file("keys.log").display().to_string());
     set("exporter", format!("{EXPORTER_LABEL} {EXPORTER_CONTEXT} {EXPORTER_LENGTH}"));
     Ok(request)

@@ -78,4 +78,7 @@ groups! {
     ends = "ends",
     transfers = "transfers",
     refusals = "refusals",
+    psk = "psk",
+    renegotiation = "renegotiation",
+    legacy_renegotiation = "legacy-renegotiation",
 }
