@@ -84,8 +84,7 @@ pub(crate) struct Context {
     /// Whether there is no certificate.
     pub(crate) without_identity: bool,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
-    /// Holds the `X509_STORE` in the register of stores, where configurations with the same roots find it.
-    #[allow(dead_code, reason = "it is there to live as long as the configuration")]
+    /// It also holds the `X509_STORE` in the register of stores, where configurations with the same roots find it.
     pub(crate) trust: Option<TrustStore>,
     /// libssl cannot be asked for it.
     pub(crate) max_send_fragment: usize,
@@ -140,6 +139,12 @@ impl<S: Side> Config<S> {
     /// [`ConfigBuilder::with_openssl`](crate::ConfigBuilder::with_openssl).
     pub fn as_openssl(&self) -> &SslContextRef {
         &self.context.ssl
+    }
+
+    /// Whom the configuration trusts; `None` on a server that asks for no certificates, and for an
+    /// [adopted](crate::TlsAcceptor::adopt) `SSL_CTX`.
+    pub fn trust(&self) -> Option<&TrustStore> {
+        self.context.trust.as_ref()
     }
 
     /// The cipher suites that the configuration selects, in order, those of TLS 1.3 first.

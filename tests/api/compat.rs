@@ -2,8 +2,8 @@
 
 use patina_tls::compat::{self, ProcessDefaults, SecureContextOptions};
 use patina_tls::{
-    CipherPreference, ClientAuth, ErrorKind, ProtocolVersion, PublicKeyType, RenegotiationPolicy,
-    SecureOptions, ServerVerification, TrustStore,
+    CipherPreference, ClientAuth, ClientHello, ErrorKind, ProtocolVersion, PublicKeyType,
+    RenegotiationPolicy, SecureOptions, ServerVerification, TlsEngine, TrustStore,
 };
 use serde_json::{Value, json};
 
@@ -172,11 +172,22 @@ fn an_unknown_option_is_an_error_with_the_nearest_name() {
 #[test]
 fn options_that_the_library_lacks_are_named() {
     let keys = json!({ "type": "Buffer", "data": vec![7; 48] });
-    for (name, json) in
-        [("ticketKeys", json!({ "ticketKeys": keys })), ("requestOCSP", json!({ "requestOCSP": true }))]
-    {
-        let error = options(json).client(&node()).unwrap_err();
-        assert_eq!((error.kind(), error.option()), (ErrorKind::Unsupported, Some(name)));
+    let error = options(json!({ "ticketKeys": keys })).client(&node()).unwrap_err();
+    assert_eq!((error.kind(), error.option()), (ErrorKind::Unsupported, Some("ticketKeys")));
+}
+
+#[test]
+fn a_client_asks_for_a_stapled_response_where_the_option_says_so() {
+    for (json, asks) in [
+        (json!({ "requestOCSP": true }), true),
+        (json!({ "requestOCSP": 1 }), true),
+        (json!({ "requestOCSP": false }), false),
+        (json!({}), false),
+    ] {
+        let config = options(json).client(&node()).unwrap().build().unwrap();
+        let mut engine = TlsEngine::client(&config, "localhost").unwrap();
+        engine.advance().unwrap();
+        assert_eq!(ClientHello::parse(&engine.output()[5..]).unwrap().wants_ocsp(), asks);
     }
 }
 

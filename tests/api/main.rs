@@ -24,6 +24,7 @@ mod hooks;
 mod key_uri;
 mod legacy;
 mod library;
+mod ocsp;
 mod ocsp_cache;
 mod ocsp_response;
 mod old_protocols;
@@ -33,6 +34,8 @@ mod panic;
 mod program;
 #[cfg(feature = "cli")]
 mod program_keys;
+#[cfg(feature = "cli")]
+mod program_ocsp;
 #[cfg(feature = "cli")]
 mod program_options;
 #[cfg(feature = "cli")]

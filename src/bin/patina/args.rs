@@ -126,8 +126,8 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "HOST=CERT,KEY", help_heading = "Identity")]
     pub(crate) context: Vec<String>,
 
-    /// OCSP response (DER) to staple for clients that ask; repeats, each certificate gets the one that speaks of it
-    /// [default: none]
+    /// OCSP response (DER) to staple for clients that ask; repeats, each certificate gets the one that speaks of it, as long as
+    /// it has not expired [default: none]
     #[arg(long, value_name = "FILE", help_heading = "Identity")]
     pub(crate) ocsp_response: Vec<PathBuf>,
 
@@ -186,7 +186,8 @@ pub(crate) struct ConnectArgs {
     /// Report a server that cannot be verified, and go on: anybody on the way can read and change what is sent
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// Ask for an OCSP response, and report what it says; what that is worth is not enforced
+    /// Ask for an OCSP response, and report what it says, and whether it is to be believed; what that is worth is not
+    /// enforced
     #[arg(long)]
     pub(crate) request_ocsp: bool,
     /// Smallest Diffie-Hellman parameters of the server, in bits [default: 1024]

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use patina_tls::{ConnectOptions, Session, TlsConnector};
+use patina_tls::{ConnectOptions, OcspVerifier, Session, TlsConnector};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -60,6 +60,7 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
     for warning in config.warnings() {
         output.note(warning);
     }
+    let ocsp = config.trust().filter(|_| args.request_ocsp).map(|trust| OcspVerifier::new(trust.clone()));
     let connector = TlsConnector::new(config);
     let time = settings::handshake_timeout(&args.shared);
     let mut stdin = Some(tokio::io::stdin());
@@ -77,7 +78,9 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
         };
         let mut tls = connector.connect(options, tcp).await?;
         let facts = Facts::of(&tls.negotiated(), peer, &args.shared.export);
-        output.secure(&facts.map_err(|error| Failure::option("--export", &error))?);
+        let mut facts = facts.map_err(|error| Failure::option("--export", &error))?;
+        facts.ocsp_status = ocsp.as_ref().map(|ocsp| ocsp.judge(&tls.negotiated()).to_string());
+        output.secure(&facts);
         let mut watch = Watch::new(output, peer);
         watch.ask(&mut tls, Wishes::of(&args.shared)).await?;
 

@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     pub(crate) peer_certificate: Option<Certificate>,
     pub(crate) ocsp_response: Option<Vec<u8>>,
     pub(crate) own_certificate: Option<Certificate>,
+    /// What that response came to, where it was asked for.
+    pub(crate) ocsp_status: Option<String>,
     is_server: bool,
 }
 
@@ -81,6 +83,7 @@ impl Facts {
             peer_certificate: negotiated.peer_certificate(),
             ocsp_response: negotiated.ocsp_response().map(<[u8]>::to_vec),
             own_certificate: negotiated.own_certificate(),
+            ocsp_status: None,
             is_server: negotiated.as_openssl().is_server(),
         })
     }
@@ -117,6 +120,7 @@ impl Facts {
             "ticket": self.ticket,
             "peer_certificate": self.peer_certificate,
             "ocsp_response": self.ocsp_response.as_deref().map(hex),
+            "ocsp_status": self.ocsp_status,
         });
         match value {
             Value::Object(map) => map,
@@ -142,7 +146,7 @@ impl Facts {
         );
         add("issuer", self.peer_certificate.as_ref().map(|certificate| certificate.issuer().to_string()));
         add("valid until", self.peer_certificate.as_ref().map(Certificate::valid_to));
-        add("ocsp response", self.ocsp_response.as_ref().map(|der| format!("{} bytes", der.len())));
+        add("ocsp response", self.ocsp_status.clone());
         add("ephemeral key", self.ephemeral_key_text());
         add("renegotiation", (self.protocol != "TLSv1.3").then(|| self.renegotiation_text().to_owned()));
         add(

@@ -9,6 +9,7 @@ mod failure;
 mod http;
 mod modes;
 mod node_options;
+mod ocsp;
 mod output;
 mod page;
 mod psk;

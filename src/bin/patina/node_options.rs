@@ -30,6 +30,7 @@ impl NodeOptions {
             (args.client_cert_engine.is_some(), &["clientCertEngine"]),
             (args.servername.is_some() || args.no_servername, &["servername"]),
             (args.session_in.is_some(), &["session"]),
+            (args.request_ocsp, &["requestOCSP"]),
         ]);
         Ok(Some(options))
     }

@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use patina_tls::{
     AlpnMismatch, CipherPreference, ClientAuth, ClientConfig, ConfigBuilder, CrlCheck, DhChoice,
-    DhParameters, Error, HookResult, Identity, KeyLog, KeyLogFile, OcspRequest, OcspResponse, OcspSource,
-    ProtocolVersion, RenegotiationPolicy, Secret, SecureOptions, ServerConfig, ServerVerification, Session,
-    Side, TrustStore, UnknownPskIdentity, VersionRange, load_provider,
+    DhParameters, Error, Identity, KeyLog, KeyLogFile, ProtocolVersion, RenegotiationPolicy, Secret,
+    SecureOptions, ServerConfig, ServerVerification, Session, Side, TrustStore, UnknownPskIdentity,
+    VersionRange, load_provider,
 };
 
 use crate::args::{ConnectArgs, Mismatch, Mode, ServeArgs, Store, UnknownIdentity};
 use crate::args_shared::{CrlScope, SharedArgs, YesNo};
 use crate::failure::Failure;
 use crate::node_options::NodeOptions;
+use crate::ocsp::OcspFiles;
 use crate::output::Output;
 use crate::psk::Keys;
 use crate::sessions::Memory;
@@ -213,6 +214,9 @@ fn server_builder(
         }
         None => {}
     }
+    if !args.ocsp_response.is_empty() {
+        builder = builder.ocsp_source(OcspFiles::read(&args.ocsp_response)?);
+    }
     match args.honor_cipher_order {
         None => {}
         Some(YesNo::Yes) => builder = builder.cipher_preference(CipherPreference::Server),
@@ -239,9 +243,6 @@ fn server_builder(
         Some(Mismatch::Alert) => builder = builder.alpn_mismatch(AlpnMismatch::Alert),
         Some(Mismatch::Ignore) => builder = builder.alpn_mismatch(AlpnMismatch::Ignore),
     }
-    if !args.ocsp_response.is_empty() {
-        builder = builder.ocsp_source(staples(args)?);
-    }
     if args.session_store == Store::Memory {
         builder = builder.session_store(Memory::default());
     }
@@ -252,23 +253,6 @@ fn server_builder(
         builder = builder.session_id_context(context.clone());
     }
     Ok(builder)
-}
-
-/// Answers for each certificate with the response that speaks of it.
-fn staples(args: &ServeArgs) -> Result<impl OcspSource + 'static, Failure> {
-    let read =
-        |file| OcspResponse::from_der_file(file).map_err(|error| Failure::option("--ocsp-response", &error));
-    let responses = args.ocsp_response.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-    let responses: Arc<[OcspResponse]> = responses.into();
-    Ok(move |asked: OcspRequest| {
-        let speaks = |response: &&OcspResponse| match asked.issuer() {
-            Some(issuer) => response.status_of(asked.certificate(), issuer).is_some(),
-            // Nothing can be told apart.
-            None => responses.len() == 1,
-        };
-        let found = responses.iter().find(speaks).map(|response| response.der().to_vec());
-        async move { HookResult::Ok(found) }
-    })
 }
 
 /// `auto`, a group's name, or a file.

@@ -253,6 +253,12 @@ impl SecureContextOptions {
         self.with("pskIdentityHint", Value::text(hint))
     }
 
+    /// Sets `requestOCSP`: the client asks for a stapled OCSP response.
+    #[must_use]
+    pub fn request_ocsp(self) -> Self {
+        self.with("requestOCSP", Value::Bool(true))
+    }
+
     /// Sets `enableTrace`: the messages of connections are described on the standard error.
     #[must_use]
     pub fn enable_trace(self) -> Self {
@@ -268,8 +274,8 @@ impl SecureContextOptions {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) with Node's code and Node's name of the option: the first failure in
-    /// Node's order. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for `ticketKeys` and `requestOCSP`, which this
-    /// library lacks, and for `privateKeyEngine` and `clientCertEngine` where libssl has no engines.
+    /// Node's order. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for `ticketKeys`, which this library lacks,
+    /// and for `privateKeyEngine` and `clientCertEngine` where libssl has no engines.
     pub fn client(&self, defaults: &ProcessDefaults) -> Result<ConfigBuilder<Client>, Error> {
         let mut fill = Fill::new(&self.entries, defaults, Role::Client);
         let filled = fill.client();

@@ -43,6 +43,7 @@ pub(super) struct Draft {
     pub(super) handshake_timeout: Option<Duration>,
     pub(super) psk_hint: Option<String>,
     pub(super) client_cert_engine: Option<String>,
+    pub(super) request_ocsp: bool,
     pub(super) renegotiation: RenegotiationPolicy,
     pub(super) trace: bool,
     pub(super) key_log: Option<Arc<KeyLogFile>>,
@@ -74,6 +75,7 @@ impl Draft {
             handshake_timeout: None,
             psk_hint: None,
             client_cert_engine: None,
+            request_ocsp: false,
             renegotiation: defaults.renegotiation(),
             trace: false,
             key_log: defaults.key_log().cloned(),
@@ -89,6 +91,9 @@ impl Draft {
         }
         if let Some(engine) = &self.client_cert_engine {
             builder = builder.client_cert_engine(engine.clone());
+        }
+        if self.request_ocsp {
+            builder = builder.request_ocsp(true);
         }
         if let Some(bits) = self.min_dh_bits {
             builder = builder.min_dh_size(bits);
@@ -131,6 +136,7 @@ impl Draft {
             Some("session_id_context") => error.in_option("sessionIdContext"),
             Some("session_timeout") => error.in_option("sessionTimeout"),
             Some("client_cert_engine") => error.in_option("clientCertEngine"),
+            Some("request_ocsp") => error.in_option("requestOCSP"),
             Some("psk_hint") => error.in_option("pskIdentityHint"),
             _ => error,
         }

@@ -90,7 +90,8 @@ impl<'a> Fill<'a> {
         if let Some(name) = self.truthy("servername").filter(|name| name.as_text().is_none()) {
             return Err(wrong_type("servername", "a string", name));
         }
-        self.ocsp()
+        self.draft.request_ocsp = self.truthy("requestOCSP").is_some();
+        Ok(())
     }
 
     /// All of `tls.createServer`.
@@ -539,13 +540,6 @@ impl<'a> Fill<'a> {
 
     pub(super) fn decoded_session(mut self) -> Option<Session> {
         self.session().ok().flatten()
-    }
-
-    fn ocsp(&self) -> Result<(), Error> {
-        match self.truthy("requestOCSP") {
-            Some(_) => Err(unsupported("requestOCSP", "stapled OCSP answers are not implemented")),
-            None => Ok(()),
-        }
     }
 
     fn socket(&mut self) {
