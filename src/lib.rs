@@ -99,6 +99,7 @@ pub use materials::provider::load_provider;
 pub use materials::public_key::PublicKeyType;
 pub use materials::server_identity::check_server_identity;
 pub use materials::session::Session;
+pub use materials::ticket::{TicketKeys, TicketRenewal, TicketRotation};
 pub use materials::trust::TrustStore;
 pub use materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
 pub use sys::adopt::AdoptedContext;
@@ -112,6 +113,7 @@ pub use values::options::SecureOptions;
 pub use values::protocol::{MethodSide, SecureProtocol};
 pub use values::psk::{PreSharedKey, PskHash, PskIdentity, UnknownPskIdentity};
 pub use values::secret::Secret;
+pub use values::ticket_key::TicketKey;
 pub use values::verify_code::VerifyCode;
 pub use values::version::{ProtocolVersion, VersionRange};
 

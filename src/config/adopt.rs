@@ -129,6 +129,7 @@ impl<S: Side> AdoptedBuilder<S> {
             session_listener: None,
             unknown_psk_identity: UnknownPskIdentity::default(),
             without_identity: false,
+            ticket_keys: None,
             key_log: None,
             trust: None,
             max_send_fragment: MAX_SEND_FRAGMENT,

@@ -210,6 +210,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     let mut slots = slots(role, settings.key_log.is_some(), settings.trace.is_some());
     slots.extend(settings.psk_source.is_some().then_some(Slot::PskClient));
     slots.extend(settings.psk_resolver.is_some().then_some(Slot::PskServer));
+    slots.extend(settings.ticket_keys.is_some().then_some(Slot::TicketKey));
     slots.extend(npn.is_some().then_some(match role {
         Role::Client => Slot::NpnClient,
         Role::Server => Slot::NpnServer,
@@ -247,6 +248,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         alpn_resolver: settings.alpn_resolver,
         certificate_resolver: settings.certificate_resolver,
         peer_verifier: settings.peer_verifier,
+        ticket_keys: settings.ticket_keys,
         session_store: settings.session_store,
         session_store_timeout: settings.session_store_timeout.unwrap_or(SESSION_STORE_TIMEOUT),
         session_listener: settings.session_listener,

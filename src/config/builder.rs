@@ -25,6 +25,7 @@ use super::settings::{
 use super::side::{Client, Server, Side};
 use crate::materials::identity::Identity;
 use crate::materials::keylog::{KeyLog, TraceSink};
+use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
 use crate::values::alpn::AlpnProtocols;
@@ -71,6 +72,7 @@ use crate::values::version::VersionRange;
 /// | `session_timeout` | both | 7200 s |
 /// | `session_cache` | server | `Off`: tickets only |
 /// | `session_tickets` | server | 2 |
+/// | `ticket_keys` | server | libssl's own, random and kept for the life of the configuration |
 /// | `max_send_fragment` | both | 16384 bytes |
 /// | `renegotiation` | both | denied |
 /// | `handshake_timeout` | both | 120 s |
@@ -393,7 +395,7 @@ impl<S: Side> ConfigBuilder<S> {
     ///
     /// These callback slots belong to the library and are filled after `step`: client hello, server name, ALPN
     /// selection (servers), certificate verification, info, and, where asked for, key log, message, pre-shared keys,
-    /// certificate choice, OCSP staple, new sessions, session look-up and NPN.
+    /// certificate choice, OCSP staple, new sessions, session look-up, ticket keys and NPN.
     #[must_use]
     pub fn with_openssl<F>(mut self, step: F) -> Self
     where
@@ -685,6 +687,22 @@ impl ConfigBuilder<Server> {
     #[must_use]
     pub fn session_tickets(mut self, count: usize) -> Self {
         self.settings.session_tickets = Some(count);
+        self
+    }
+
+    /// Sets the keys that session tickets are sealed with: Node's `ticketKeys`. Default: libssl's own, which are random and
+    /// stay for the life of the configuration.
+    ///
+    /// Give clones of one [`TicketKeys`] to several configurations, or a [`TicketKey`](crate::TicketKey) of the same 48 bytes to
+    /// several processes, and their servers resume each other's clients. The keys are those of the acceptor's configuration,
+    /// whichever one a name or a resolver chooses.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_tlsext_ticket_key_evp_cb`; `SSL_CTX_set_tlsext_ticket_key_cb` on 1.1.1.
+    #[doc(alias = "ticketKeys")]
+    #[must_use]
+    pub fn ticket_keys(mut self, keys: impl Into<TicketKeys>) -> Self {
+        self.settings.ticket_keys = Some(keys.into());
         self
     }
 

@@ -20,6 +20,7 @@ use super::settings::{AlpnMismatch, IdentityCheck, SessionListener, UnknownName}
 use super::side::{Client, Role, Server, Side};
 use crate::materials::keylog::{KeyLog, TraceSink};
 use crate::materials::negotiated::CipherSuite;
+use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, ServerVerification};
 use crate::sys::ssl::context_ciphers;
@@ -83,6 +84,7 @@ pub(crate) struct Context {
     pub(crate) unknown_psk_identity: UnknownPskIdentity,
     /// Whether there is no certificate.
     pub(crate) without_identity: bool,
+    pub(crate) ticket_keys: Option<TicketKeys>,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
     /// It also holds the `X509_STORE` in the register of stores, where configurations with the same roots find it.
     pub(crate) trust: Option<TrustStore>,
@@ -185,6 +187,14 @@ impl<S: Side> Config<S> {
 }
 
 impl Config<Server> {
+    /// The keys that session tickets are sealed with, where [`ConfigBuilder::ticket_keys`] gave some: change them there.
+    ///
+    /// [`ConfigBuilder::ticket_keys`]: crate::ConfigBuilder::ticket_keys
+    #[doc(alias = "getTicketKeys")]
+    pub fn ticket_keys(&self) -> Option<TicketKeys> {
+        self.context.ticket_keys.clone()
+    }
+
     /// The same configuration with one more name: Node's `server.addContext`.
     ///
     /// The `SSL_CTX` is shared with `self`. A later name wins over an earlier one that matches, too.

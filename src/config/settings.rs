@@ -21,6 +21,7 @@ use crate::materials::dh::DhParameters;
 use crate::materials::identity::Identity;
 use crate::materials::keylog::{KeyLog, TraceSink};
 use crate::materials::session::Session;
+use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
 use crate::values::alpn::AlpnProtocols;
@@ -168,6 +169,7 @@ pub(crate) struct Settings {
     pub(crate) session_timeout: Option<Duration>,
     pub(crate) session_cache: SessionCache,
     pub(crate) session_tickets: Option<usize>,
+    pub(crate) ticket_keys: Option<TicketKeys>,
     pub(crate) max_send_fragment: Option<usize>,
     pub(crate) renegotiation: RenegotiationPolicy,
     pub(crate) handshake_timeout: Option<Duration>,

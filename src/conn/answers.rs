@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use openssl::ssl::{SslRef, SslSession};
+use openssl::ssl::{SslRef, SslSession, SslVersion};
 use openssl::x509::{X509StoreContextRef, X509VerifyResult};
 
 use super::question::Question;
@@ -17,6 +17,7 @@ use crate::materials::certificate::Certificate;
 use crate::materials::distinguished_name::DistinguishedName;
 use crate::materials::negotiated::shared_sigalgs;
 use crate::materials::session::Session;
+use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::Verdict;
 use crate::sys::chain::with_lists;
@@ -24,12 +25,14 @@ use crate::sys::guard::Parked;
 use crate::sys::hook::{Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, PskAnswer, VerifyAnswer};
 use crate::sys::own_certificate::CertificateAnswer;
 use crate::sys::queue::stack_error;
+use crate::sys::ticket::TicketOpening;
 use crate::sys::{compat, ocsp, own_certificate, ssl as sys};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::psk::{PreSharedKey, PskIdentity, UnknownPskIdentity};
 use crate::values::secret::Secret;
+use crate::values::ticket_key::TicketKey;
 use crate::values::verify_code::VerifyCode;
 
 impl State {
@@ -194,6 +197,18 @@ impl Hooks for State {
             UnknownPskIdentity::Alert => PskAnswer::Unknown,
             UnknownPskIdentity::Hide => PskAnswer::Hide,
         }
+    }
+
+    fn ticket_key_to_seal(&self) -> Option<TicketKey> {
+        // libssl asks where the SSL was made, whichever configuration was chosen since.
+        self.origin().ticket_keys.as_ref().map(TicketKeys::current)
+    }
+
+    fn ticket_key_to_open(&self, ssl: &SslRef, name: &[u8]) -> Option<TicketOpening> {
+        let opening = self.origin().ticket_keys.as_ref()?.find(name)?;
+        // In TLS 1.3 a client should use a ticket but once (RFC 8446 appendix C.4).
+        let renew = opening.renews(ssl.version2() == Some(SslVersion::TLS1_3));
+        Some(TicketOpening { key: opening.key, renew })
     }
 
     fn is_psk_only(&self) -> bool {

@@ -17,7 +17,9 @@ use tokio::time::sleep;
 use super::acceptor::TlsAcceptor;
 use super::stream::TlsStream;
 use crate::config::context::ServerConfig;
-use crate::values::error::Error;
+use crate::materials::ticket::TicketKeys;
+use crate::values::error::{Error, ErrorKind};
+use crate::values::ticket_key::TicketKey;
 
 /// How long the accept loop waits after an error of the listener, such as "too many open files".
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -199,6 +201,31 @@ impl ServerHandle {
     pub fn add_context(&self, pattern: &str, config: ServerConfig) -> Result<(), Error> {
         let mut current = self.shared.config.write().unwrap_or_else(PoisonError::into_inner);
         *current = current.with_server_name(pattern, config)?;
+        Ok(())
+    }
+
+    /// The keys that session tickets are sealed with, where [`ConfigBuilder::ticket_keys`] gave some: Node's
+    /// `getTicketKeys()`.
+    ///
+    /// [`ConfigBuilder::ticket_keys`]: crate::ConfigBuilder::ticket_keys
+    #[doc(alias = "getTicketKeys")]
+    pub fn ticket_keys(&self) -> Option<TicketKeys> {
+        self.config().ticket_keys()
+    }
+
+    /// Makes `key` the only key of session tickets, also for connections whose tickets are still to come, and for all
+    /// servers that share the [`TicketKeys`]: Node's `setTicketKeys()`. To let older tickets live on, see
+    /// [`TicketKeys::rotate`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::State`](crate::ErrorKind::State) when the configuration has no ticket keys, but libssl's own.
+    #[doc(alias = "setTicketKeys")]
+    pub fn set_ticket_keys(&self, key: TicketKey) -> Result<(), Error> {
+        let keys = self.ticket_keys().ok_or_else(|| {
+            Error::new(ErrorKind::State, "the configuration was built without ticket keys")
+                .with_option("ticket_keys")
+        })?;
+        keys.replace(key);
         Ok(())
     }
 

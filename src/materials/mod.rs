@@ -30,5 +30,6 @@ pub(crate) mod server_identity;
 pub(crate) mod session;
 mod store_table;
 mod system_roots;
+pub(crate) mod ticket;
 pub(crate) mod trust;
 pub(crate) mod verify;

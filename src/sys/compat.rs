@@ -547,6 +547,119 @@ pub(super) mod provider {
     }
 }
 
+/// Ticket keys: the callback gets an `EVP_MAC_CTX` from 3.0 on, and an `HMAC_CTX` before.
+#[cfg(ossl300)]
+pub(super) mod ticket {
+    use openssl_sys::{
+        EVP_CIPHER_CTX, EVP_MAC_CTX, EVP_MAC_CTX_set_params, EVP_MAC_init, OSSL_PARAM, SSL, SSL_CTX,
+    };
+    use std::ffi::{c_int, c_uchar};
+    use std::ptr::null;
+
+    /// What computes the HMAC of a ticket.
+    pub(in crate::sys) type Mac = EVP_MAC_CTX;
+
+    pub(in crate::sys) type Callback = unsafe extern "C" fn(
+        *mut SSL,
+        *mut c_uchar,
+        *mut c_uchar,
+        *mut EVP_CIPHER_CTX,
+        *mut Mac,
+        c_int,
+    ) -> c_int;
+
+    // SAFETY: as in ssl.h of 3.0 to 4.0.
+    unsafe extern "C" {
+        fn SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx: *mut SSL_CTX, cb: Option<Callback>) -> c_int;
+    }
+
+    /// Fills the slot.
+    ///
+    /// # Safety
+    /// The context must be alive.
+    pub(in crate::sys) unsafe fn fill(ctx: *mut SSL_CTX, callback: Callback) {
+        // SAFETY: the caller's contract. The function only stores the pointer, and always answers 1.
+        unsafe { SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, Some(callback)) };
+    }
+
+    /// Makes `mac` an HMAC-SHA256 with this key.
+    ///
+    /// # Safety
+    /// The context must be alive, and one of an HMAC.
+    pub(in crate::sys) unsafe fn init(mac: *mut Mac, key: &[u8]) -> bool {
+        /// `OSSL_PARAM_UTF8_STRING` of core.h.
+        const UTF8_STRING: u32 = 4;
+        let digest = c"SHA256";
+        let text = OSSL_PARAM {
+            key: c"digest".as_ptr(),
+            data_type: UTF8_STRING,
+            data: digest.as_ptr().cast_mut().cast(),
+            data_size: digest.count_bytes(),
+            return_size: 0,
+        };
+        let end = OSSL_PARAM {
+            key: null(),
+            data_type: 0,
+            data: std::ptr::null_mut(),
+            data_size: 0,
+            return_size: 0,
+        };
+        let parameters = [text, end];
+        // SAFETY: the caller's contract; the list ends with a key of null, its data is read and copied.
+        unsafe {
+            EVP_MAC_CTX_set_params(mac, parameters.as_ptr()) == 1
+                && EVP_MAC_init(mac, key.as_ptr(), key.len(), null()) == 1
+        }
+    }
+}
+
+/// Ticket keys: the callback gets an `EVP_MAC_CTX` from 3.0 on, and an `HMAC_CTX` before.
+#[cfg(not(ossl300))]
+pub(super) mod ticket {
+    use openssl_sys::{
+        EVP_CIPHER_CTX, EVP_sha256, HMAC_CTX, HMAC_Init_ex, SSL, SSL_CTX, SSL_CTX_callback_ctrl__fixed_rust,
+    };
+    use std::ffi::{c_int, c_uchar};
+    use std::mem::transmute;
+    use std::ptr::null_mut;
+
+    /// What computes the HMAC of a ticket.
+    pub(in crate::sys) type Mac = HMAC_CTX;
+
+    pub(in crate::sys) type Callback = unsafe extern "C" fn(
+        *mut SSL,
+        *mut c_uchar,
+        *mut c_uchar,
+        *mut EVP_CIPHER_CTX,
+        *mut Mac,
+        c_int,
+    ) -> c_int;
+
+    /// Fills the slot.
+    ///
+    /// # Safety
+    /// The context must be alive.
+    pub(in crate::sys) unsafe fn fill(ctx: *mut SSL_CTX, callback: Callback) {
+        const SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB: c_int = 72;
+        // SAFETY: the caller's contract. This command casts the pointer back to the type of the callback
+        // (SSL_CTX_set_tlsext_ticket_key_cb(3)) and only stores it.
+        unsafe {
+            let any = transmute::<Callback, unsafe extern "C" fn()>(callback);
+            SSL_CTX_callback_ctrl__fixed_rust(ctx, SSL_CTRL_SET_TLSEXT_TICKET_KEY_CB, Some(any));
+        }
+    }
+
+    /// Makes `mac` an HMAC-SHA256 with this key.
+    ///
+    /// # Safety
+    /// The context must be alive.
+    pub(in crate::sys) unsafe fn init(mac: *mut Mac, key: &[u8]) -> bool {
+        let Ok(length) = c_int::try_from(key.len()) else { return false };
+        // SAFETY: the caller's contract; the key is readable for its length and copied.
+        unsafe { HMAC_Init_ex(mac, key.as_ptr().cast(), length, EVP_sha256(), null_mut()) == 1 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

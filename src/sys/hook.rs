@@ -17,10 +17,12 @@ use openssl_sys as ffi;
 use super::decl;
 use super::guard::{Parked, guard};
 use super::own_certificate::CertificateAnswer;
-use super::{compat, npn, ocsp, own_certificate, psk, renegotiation, session};
+use super::ticket::TicketOpening;
+use super::{compat, npn, ocsp, own_certificate, psk, renegotiation, session, ticket};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::psk::{PreSharedKey, PskIdentity};
+use crate::values::ticket_key::TicketKey;
 
 /// The answer to a ClientHello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +119,12 @@ pub(crate) trait Hooks: Send + Sync {
     /// Whether a server has nothing but pre-shared keys to prove itself with.
     fn is_psk_only(&self) -> bool;
 
+    /// The key that a server seals a session ticket with.
+    fn ticket_key_to_seal(&self) -> Option<TicketKey>;
+
+    /// The key that opens a client's session ticket, by the key's name.
+    fn ticket_key_to_open(&self, ssl: &SslRef, name: &[u8]) -> Option<TicketOpening>;
+
     /// Where no ClientHello callback is ours, the peer begins a handshake. False is one too many: it is refused.
     fn admit_handshake(&self) -> bool;
 
@@ -173,6 +181,8 @@ pub(crate) enum Slot {
     NewSession,
     /// `SSL_CTX_sess_set_get_cb`
     FindSession,
+    /// `SSL_CTX_set_tlsext_ticket_key_evp_cb`
+    TicketKey,
     /// `SSL_CTX_set_next_proto_select_cb`
     NpnClient,
     /// `SSL_CTX_set_next_protos_advertised_cb`
@@ -182,7 +192,7 @@ pub(crate) enum Slot {
 impl Slot {
     /// All of them, in the order in which a context is filled.
     #[cfg(test)]
-    pub(crate) const ALL: [Slot; 15] = [
+    pub(crate) const ALL: [Slot; 16] = [
         Slot::ClientHello,
         Slot::ServerName,
         Slot::Protocol,
@@ -196,6 +206,7 @@ impl Slot {
         Slot::Staple,
         Slot::NewSession,
         Slot::FindSession,
+        Slot::TicketKey,
         Slot::NpnClient,
         Slot::NpnServer,
     ];
@@ -228,6 +239,7 @@ impl Slot {
                 Slot::Staple => ocsp::fill(ctx),
                 Slot::NewSession => session::fill_new(ctx),
                 Slot::FindSession => session::fill_find(ctx),
+                Slot::TicketKey => ticket::fill(ctx),
                 Slot::NpnClient => npn::fill_client(ctx),
                 Slot::NpnServer => npn::fill_server(ctx),
             }
@@ -450,6 +462,6 @@ mod tests {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name} stands twice");
             assert!(documented.contains(name.as_str()), "{name} is not in ARCHITECTURE.md");
         }
-        assert_eq!(names.len(), 15);
+        assert_eq!(names.len(), 16);
     }
 }

@@ -30,4 +30,5 @@ pub(crate) mod session;
 pub(crate) mod ssl;
 pub(crate) mod ssl_io;
 pub(crate) mod store;
+pub(crate) mod ticket;
 pub(crate) mod x509;

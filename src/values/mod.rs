@@ -2,6 +2,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod alpn;
+pub(crate) mod clock;
 pub(crate) mod error;
 pub(crate) mod hello;
 pub(crate) mod limit;
@@ -11,5 +12,6 @@ pub(crate) mod options;
 pub(crate) mod protocol;
 pub(crate) mod psk;
 pub(crate) mod secret;
+pub(crate) mod ticket_key;
 pub(crate) mod verify_code;
 pub(crate) mod version;

@@ -170,13 +170,6 @@ fn an_unknown_option_is_an_error_with_the_nearest_name() {
 }
 
 #[test]
-fn options_that_the_library_lacks_are_named() {
-    let keys = json!({ "type": "Buffer", "data": vec![7; 48] });
-    let error = options(json!({ "ticketKeys": keys })).client(&node()).unwrap_err();
-    assert_eq!((error.kind(), error.option()), (ErrorKind::Unsupported, Some("ticketKeys")));
-}
-
-#[test]
 fn a_client_asks_for_a_stapled_response_where_the_option_says_so() {
     for (json, asks) in [
         (json!({ "requestOCSP": true }), true),

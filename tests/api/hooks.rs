@@ -165,6 +165,7 @@ fn every_slot_that_may_be_filled_is_documented_at_the_door_to_libssl() {
         ("Staple", "OCSP staple"),
         ("NewSession", "new sessions"),
         ("FindSession", "session look-up"),
+        ("TicketKey", "ticket keys"),
         ("NpnClient", "NPN"),
         ("NpnServer", "NPN"),
     ]

@@ -44,6 +44,8 @@ mod program_rehandshake;
 mod program_sessions;
 #[cfg(feature = "cli")]
 mod program_starttls;
+#[cfg(feature = "cli")]
+mod program_tickets;
 mod psk;
 mod renegotiation;
 mod resolver;
@@ -56,5 +58,6 @@ mod sni;
 #[cfg(feature = "serde")]
 mod ssl_conf;
 mod start;
+mod tickets;
 mod transfer;
 mod verify;

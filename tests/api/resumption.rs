@@ -22,14 +22,18 @@ pub(crate) async fn session_of(client: &ClientConfig, host: &str, server: &Serve
     session
 }
 
-async fn exchange(client: &mut Stream, server: &mut Stream) {
+pub(crate) async fn exchange(client: &mut Stream, server: &mut Stream) {
     server.write_all(b"x").await.unwrap();
     assert_eq!(client.read_u8().await.unwrap(), b'x');
     client.write_all(b"y").await.unwrap();
     assert_eq!(server.read_u8().await.unwrap(), b'y');
 }
 
-async fn resume(client: &ClientConfig, session: &Session, server: &ServerConfig) -> (Stream, Stream) {
+pub(crate) async fn resume(
+    client: &ClientConfig,
+    session: &Session,
+    server: &ServerConfig,
+) -> (Stream, Stream) {
     let target = ConnectOptions::new("localhost").session(session.clone());
     let (client, server) = handshake(client, target, server).await;
     (client.unwrap(), server.unwrap())

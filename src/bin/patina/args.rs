@@ -13,7 +13,7 @@ static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), openssl::version::version()));
 
 /// Options that other versions of this program have.
-const ELSEWHERE: [&str; 3] = ["--early-data", "--ticket-keys", "probe"];
+const ELSEWHERE: [&str; 2] = ["--early-data", "probe"];
 
 /// TLS servers, clients and cipher strings over the system's libssl.
 #[derive(Debug, Parser)]
@@ -158,6 +158,10 @@ pub(crate) struct ServeArgs {
     /// Give out no session tickets
     #[arg(long, help_heading = "Sessions")]
     pub(crate) no_tickets: bool,
+    /// Key that session tickets are sealed with, as in Node: 48 bytes (name 16, HMAC 16, AES 16), in hexadecimal digits or in a
+    /// file; servers with the same key resume each other's clients [default: libssl's own, made at random]
+    #[arg(long, value_name = "HEX48|FILE", conflicts_with = "no_tickets", help_heading = "Sessions")]
+    pub(crate) ticket_keys: Option<String>,
     /// Within which context sessions can be resumed, 1 to 32 bytes [default: made from what clients must prove]
     #[arg(long, value_name = "TEXT", help_heading = "Sessions")]
     pub(crate) session_id_context: Option<String>,

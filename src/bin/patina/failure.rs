@@ -192,6 +192,7 @@ fn flag(option: &'static str) -> &'static str {
         "server_name" => "--servername",
         "session" => "--session-in",
         "session_id_context" => "--session-id-context",
+        "ticket_keys" => "--ticket-keys",
         "session_timeout" => "--session-timeout",
         "sigalgs" => "--sigalgs",
         "trust" => "--ca",

@@ -19,6 +19,7 @@ mod serve;
 mod sessions;
 mod settings;
 mod starttls;
+mod tickets;
 mod version;
 
 use std::io::{IsTerminal, Write};

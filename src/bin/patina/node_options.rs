@@ -42,6 +42,7 @@ impl NodeOptions {
             (args.dhparam.is_some(), &["dhparam"]),
             (args.psk_identity_hint.is_some(), &["pskIdentityHint"]),
             (args.session_id_context.is_some(), &["sessionIdContext"]),
+            (args.ticket_keys.is_some(), &["ticketKeys"]),
         ]);
         Ok(Some(options))
     }

@@ -20,6 +20,7 @@ use crate::ocsp::OcspFiles;
 use crate::output::Output;
 use crate::psk::Keys;
 use crate::sessions::Memory;
+use crate::tickets;
 
 /// The configuration of a client, and what the options of `--options` say about a single connection.
 pub(crate) struct Connecting {
@@ -248,6 +249,9 @@ fn server_builder(
     }
     if args.no_tickets {
         builder = builder.secure_options(SecureOptions::NO_TICKET).session_tickets(0);
+    }
+    if let Some(text) = &args.ticket_keys {
+        builder = builder.ticket_keys(tickets::key(text)?);
     }
     if let Some(context) = &args.session_id_context {
         builder = builder.session_id_context(context.clone());

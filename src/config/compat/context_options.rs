@@ -18,6 +18,7 @@ use crate::materials::verify::{ClientAuth, ServerVerification};
 use crate::values::error::Error;
 use crate::values::options::SecureOptions;
 use crate::values::secret::Secret;
+use crate::values::ticket_key::TicketKey;
 use crate::values::version::ProtocolVersion;
 
 /// The options by Node's names.
@@ -205,6 +206,12 @@ impl SecureContextOptions {
         )
     }
 
+    /// Sets `ticketKeys`. On clients they are taken and not used, as in Node.
+    #[must_use]
+    pub fn ticket_keys(self, key: &TicketKey) -> Self {
+        self.with("ticketKeys", Value::Bytes(Secret::from(&key.to_bytes()[..])))
+    }
+
     /// Sets `handshakeTimeout` of servers. Default: 120 s.
     #[must_use]
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
@@ -274,8 +281,8 @@ impl SecureContextOptions {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) with Node's code and Node's name of the option: the first failure in
-    /// Node's order. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for `ticketKeys`, which this library lacks,
-    /// and for `privateKeyEngine` and `clientCertEngine` where libssl has no engines.
+    /// Node's order. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for `privateKeyEngine` and
+    /// `clientCertEngine` where libssl has no engines.
     pub fn client(&self, defaults: &ProcessDefaults) -> Result<ConfigBuilder<Client>, Error> {
         let mut fill = Fill::new(&self.entries, defaults, Role::Client);
         let filled = fill.client();

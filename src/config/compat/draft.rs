@@ -11,11 +11,13 @@ use crate::config::settings::{CipherPreference, DhChoice};
 use crate::config::side::{Client, Server, Side};
 use crate::materials::identity::Identity;
 use crate::materials::keylog::{KeyLog, KeyLogFile};
+use crate::materials::ticket::{TicketKeys, TicketRenewal, TicketRotation};
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, ServerVerification, VerifyFlags};
 use crate::values::error::Error;
 use crate::values::limit::RenegotiationPolicy;
 use crate::values::options::SecureOptions;
+use crate::values::ticket_key::TicketKey;
 use crate::values::version::VersionRange;
 
 /// What the options have come to so far.
@@ -36,6 +38,7 @@ pub(super) struct Draft {
     pub(super) dh: Option<DhChoice>,
     pub(super) session_id_context: Option<Vec<u8>>,
     pub(super) session_timeout: Option<Duration>,
+    pub(super) ticket_key: Option<TicketKey>,
     pub(super) alpn: Option<Vec<Vec<u8>>>,
     pub(super) client_auth: ClientAuth,
     pub(super) server_verification: ServerVerification,
@@ -68,6 +71,7 @@ impl Draft {
             dh: None,
             session_id_context: None,
             session_timeout: None,
+            ticket_key: None,
             alpn: None,
             client_auth: ClientAuth::None,
             server_verification: ServerVerification::Require,
@@ -114,6 +118,11 @@ impl Draft {
         }
         if let Some(context) = &self.session_id_context {
             builder = builder.session_id_context(context.clone());
+        }
+        if let Some(key) = &self.ticket_key {
+            // A session that is resumed gets no new ticket: src/crypto/crypto_context.cc, TicketCompatibilityCallback.
+            let rotation = TicketRotation::default().renewal(TicketRenewal::Never);
+            builder = builder.ticket_keys(TicketKeys::new(key.clone()).rotation(rotation));
         }
         if let Some(hint) = &self.psk_hint {
             builder = builder.psk_hint(hint.clone());

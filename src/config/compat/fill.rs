@@ -26,6 +26,7 @@ use crate::values::error::Error;
 use crate::values::options::SecureOptions;
 use crate::values::protocol::{MethodSide, SecureProtocol};
 use crate::values::secret::Secret;
+use crate::values::ticket_key::TicketKey;
 use crate::values::version::{ProtocolVersion, VersionRange};
 
 const PEM: &str = "a string or a Buffer";
@@ -443,13 +444,15 @@ impl<'a> Fill<'a> {
         Ok(())
     }
 
-    fn ticket_keys(&self) -> Result<(), Error> {
+    fn ticket_keys(&mut self) -> Result<(), Error> {
         let Some(value) = self.present("ticketKeys") else { return Ok(()) };
         let Value::Bytes(keys) = value else { return Err(wrong_type("ticketKeys", "a Buffer", value)) };
         if keys.len() != 48 {
             return Err(bad_value("ticketKeys", format!("must be exactly 48 bytes, not {}", keys.len())));
         }
-        Err(unsupported("ticketKeys", "own ticket keys are not implemented"))
+        let key = TicketKey::from_bytes(keys.as_bytes()).map_err(|e| e.in_option("ticketKeys"))?;
+        self.draft.ticket_key = Some(key);
+        Ok(())
     }
 
     fn session_timeout(&mut self) -> Result<(), Error> {
@@ -561,10 +564,6 @@ fn text<'v>(option: &'static str, value: &'v Value) -> Result<&'v str, Error> {
 
 fn pem<'v>(option: &'static str, value: &'v Value) -> Result<&'v [u8], Error> {
     value.as_bytes().ok_or_else(|| wrong_type(option, PEM, value))
-}
-
-fn unsupported(option: &'static str, text: &'static str) -> Error {
-    Error::unsupported(text).with_option(option)
 }
 
 /// Node has four versions, under one spelling each.
