@@ -81,7 +81,7 @@ impl fmt::Debug for OcspRequest {
 ///
 /// `Ok(None)` staples nothing, and so does an error: what fails here costs the client a question of its own, never the
 /// connection. A panic fails the handshake and is resumed in the task that accepts. What is answered goes to the client as it
-/// is, in DER.
+/// is, in DER; from 3.6 on libssl leaves out what is no response.
 pub trait OcspSource: Send + Sync {
     /// Finds the response. The future is awaited outside of libssl, within the handshake timeout.
     fn staple(&self, request: OcspRequest) -> HookFuture<HookResult<Option<Vec<u8>>>>;
