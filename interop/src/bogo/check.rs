@@ -155,6 +155,14 @@ fn identities(flags: &Flags, engine: &TlsEngine) -> Result<()> {
             return failed("the peer's chain is another one");
         }
     }
+    if let Some(expected) = &flags.expect_ocsp_response
+        && facts.ocsp_response() != Some(expected)
+    {
+        return match facts.session_reused() {
+            true => unimplemented("a resumed session does not have the OCSP response"),
+            false => failed("the OCSP response is another one, or none came"),
+        };
+    }
     if let Some(list) = &flags.expect_client_ca_list {
         let names = ssl.peer_ca_list().into_iter().flatten();
         let seen = names.map(|name| name.to_der()).collect::<std::result::Result<Vec<_>, _>>()?;

@@ -1,5 +1,7 @@
 //! The flags of the command line.
 
+use openssl::base64;
+
 use super::{Refusal, Result, failed, unimplemented};
 
 /// How a client of TLS 1.2 and older takes a server that renegotiates.
@@ -44,11 +46,15 @@ pub(super) struct Parameters {
     pub(super) require_client_certificate: bool,
     pub(super) verify_peer: bool,
     pub(super) renegotiate: Renegotiate,
+    pub(super) enable_ocsp_stapling: bool,
+    pub(super) ocsp_response: Option<Vec<u8>>,
     // callbacks
     /// The hooks take their time, and the bytes come one by one.
     pub(super) asynchronous: bool,
     pub(super) certificate_callback: bool,
     pub(super) fail_certificate_callback: bool,
+    pub(super) ocsp_callback: bool,
+    pub(super) decline_ocsp_callback: bool,
     pub(super) use_early_callback: bool,
     pub(super) fail_early_callback: bool,
     pub(super) install_ddos_callback: bool,
@@ -99,6 +105,7 @@ pub(super) struct Flags {
     pub(super) expect_cipher: Option<u16>,
     pub(super) expect_peer_cert_file: Option<String>,
     pub(super) expect_client_ca_list: Option<String>,
+    pub(super) expect_ocsp_response: Option<Vec<u8>>,
 }
 
 impl Parameters {
@@ -171,6 +178,13 @@ impl Flags {
             "-fail-early-callback" => self.parameters.fail_early_callback = true,
             "-install-ddos-callback" => self.parameters.install_ddos_callback = true,
             "-fail-ddos-callback" => self.parameters.fail_ddos_callback = true,
+            "-enable-ocsp-stapling" => self.parameters.enable_ocsp_stapling = true,
+            "-ocsp-response" => self.parameters.ocsp_response = Some(decoded(name, &text(bytes()?)?)?),
+            "-use-ocsp-callback" => self.parameters.ocsp_callback = true,
+            // A response comes by a hook in any case.
+            "-set-ocsp-in-callback" => {}
+            "-decline-ocsp-callback" => self.parameters.decline_ocsp_callback = true,
+            "-expect-ocsp-response" => self.expect_ocsp_response = Some(decoded(name, &text(bytes()?)?)?),
             "-async" => self.parameters.asynchronous = true,
             "-use-old-client-cert-callback" => self.parameters.certificate_callback = true,
             "-fail-cert-callback" => self.parameters.fail_certificate_callback = true,
@@ -261,6 +275,9 @@ impl Flags {
             // BoringSSL's program has a callback that accepts.
             self.parameters.verify_peer = false;
         }
+        if self.parameters.ocsp_callback && !self.parameters.server {
+            return unimplemented("a client that judges an OCSP response within the handshake");
+        }
         match &self.parameters.cipher {
             Some(list) if list.contains('[') => unimplemented("suites of equal preference"),
             _ => Ok(()),
@@ -280,6 +297,11 @@ pub(super) fn names(wire: &[u8]) -> Result<Vec<Vec<u8>>> {
         rest = tail;
     }
     Ok(names)
+}
+
+/// Base64 without line ends, as the runner writes it.
+fn decoded(name: &str, text: &str) -> Result<Vec<u8>> {
+    base64::decode_block(text).or_else(|_| failed(format!("{name} has a value that is not in base64")))
 }
 
 /// Names in hexadecimal, with commas between them; `<EMPTY>` and `<NULL>` stand for none.

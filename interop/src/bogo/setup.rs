@@ -11,9 +11,9 @@ use openssl::x509::X509Name;
 use patina_tls::ext::SslContextBuilderExt;
 use patina_tls::{
     Alert, AlpnOffer, Certificate, CertificateQuery, CipherPreference, ClientAuth, ClientConfig, ClientHello,
-    ConfigBuilder, ConnectOptions, Identity, PreSharedKey, ProtocolVersion, PskIdentity, RenegotiationPolicy,
-    SecureOptions, Selection, ServerConfig, ServerVerification, Session, SessionCache, Side, TlsEngine,
-    TrustStore, VersionRange,
+    ConfigBuilder, ConnectOptions, Identity, OcspRequest, PreSharedKey, ProtocolVersion, PskIdentity,
+    RenegotiationPolicy, SecureOptions, Selection, ServerConfig, ServerVerification, Session, SessionCache,
+    Side, TlsEngine, TrustStore, VersionRange,
 };
 
 use super::flag::{self, Parameters, Renegotiate};
@@ -132,6 +132,9 @@ fn client(parameters: &Parameters, seen: &Seen) -> Result<ClientConfig> {
         }
         builder = builder.npn([name]);
     }
+    if parameters.enable_ocsp_stapling {
+        builder = builder.request_ocsp(true);
+    }
     if let Some(key) = &parameters.psk {
         let Some(identity) = &parameters.psk_identity else {
             return unimplemented("a pre-shared key without identity");
@@ -188,6 +191,15 @@ fn server(parameters: &Parameters, seen: &Seen) -> Result<ServerConfig> {
         builder = builder.session_tickets(0);
     }
     let waits = parameters.asynchronous;
+    if let Some(response) = parameters.ocsp_response.clone().filter(|_| !parameters.decline_ocsp_callback) {
+        builder = builder.ocsp_source(move |_: OcspRequest| {
+            let response = response.clone();
+            async move {
+                Later::when(waits).await;
+                Ok(Some(response))
+            }
+        });
+    }
     match parameters.select_alpn.clone() {
         Some(name) if waits => {
             builder = builder.alpn_resolver(move |offer: AlpnOffer| {

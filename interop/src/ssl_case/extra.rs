@@ -12,6 +12,9 @@ pub(super) enum VerifyCallback {
     #[default]
     None,
     AcceptAll,
+    RejectAll,
+    /// Accepts all, when asked again.
+    RetryOnce,
 }
 
 /// How a server goes by the name that a client asks for.
@@ -39,6 +42,8 @@ pub(super) struct Extra {
     pub(super) verify_callback: VerifyCallback,
     pub(super) alpn: Option<Vec<String>>,
     pub(super) npn: Option<Vec<String>>,
+    /// The server staples a response; the client asks for one, and must get it.
+    pub(super) cert_status: bool,
     /// The client offers to show a certificate later.
     pub(super) enable_pha: bool,
 }
@@ -65,11 +70,8 @@ impl Extra {
                 ("ServerName", name) => extra.server_name = Some(name.to_owned()),
                 ("ServerNameCallback", callback) => extra.name_callback = name_callback(callback)?,
                 ("VerifyCallback", "AcceptAll") => extra.verify_callback = VerifyCallback::AcceptAll,
-                ("VerifyCallback", "RejectAll" | "RetryOnce") => {
-                    return skip(format!(
-                        "VerifyCallback {value}: the library has no verification of the application's"
-                    ));
-                }
+                ("VerifyCallback", "RejectAll") => extra.verify_callback = VerifyCallback::RejectAll,
+                ("VerifyCallback", "RetryOnce") => extra.verify_callback = VerifyCallback::RetryOnce,
                 ("ALPNProtocols", list) => extra.alpn = Some(protocols(list)),
                 ("NPNProtocols", list) => extra.npn = Some(protocols(list)),
                 ("EnablePHA", answer) => extra.enable_pha = answer == "Yes",
@@ -78,7 +80,10 @@ impl Extra {
                 }
                 ("SRPUser" | "SRPPassword", _) => return skip("the library has no SRP"),
                 ("CTValidation", _) => return skip("the library checks no certificate transparency"),
-                ("CertStatus", _) => return skip("the library has no OCSP stapling"),
+                ("CertStatus", "GoodResponse") => extra.cert_status = true,
+                ("CertStatus", _) => {
+                    return skip("the library's client judges an OCSP response when the handshake is over");
+                }
                 ("MaxFragmentLenExt", _) => {
                     return skip("the library does not send the extension max_fragment_length");
                 }

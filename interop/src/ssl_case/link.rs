@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::observation::{Ends, observe};
 use super::plan::{Mode, Plan, Sides};
-use super::setup::{self, Chosen, Made};
+use super::setup::{self, Made, MemoryStore, ServerSetup};
 use super::{Refusal, skip};
 use crate::trouble::Trouble;
 
@@ -51,46 +51,47 @@ pub(super) struct Link {
 
 /// Runs the case and tells what was observed.
 pub(super) fn run(plan: &Plan) -> Result<Map<String, Value>, Refusal> {
-    let client = setup::client(&plan.first.client, plan.max_fragment)?;
-    let first = setup::server(&plan.first, plan.max_fragment)?;
+    let client = client(plan, &plan.first)?;
     if plan.mode != Mode::Resume {
-        return connect(plan, &plan.first, &client, &first.config, &first.chosen, None);
+        let server = setup::server(&plan.first, plan.max_fragment, None)?;
+        return connect(plan, &plan.first, &client, &server, None);
     }
 
-    let (client, server) = match (client, first.config) {
-        (Ok(client), Ok(server)) => (client, server),
-        _ => return Ok(observe(Outcome::FirstHandshakeFailed, None)),
+    // The same description is the same context. Another one finds the session in the ticket, or in a store of both.
+    let is_same = plan.second.server == plan.first.server && plan.first.server2.is_none();
+    let by_ticket = plan.first.server.gives_tickets() && plan.first.client.gives_tickets();
+    let store = (!is_same && !by_ticket).then(MemoryStore::default);
+    let mut server = setup::server(&plan.first, plan.max_fragment, store.as_ref())?;
+    let (Ok(first), Ok(config)) = (&client, &server.config) else {
+        return Ok(observe(Outcome::FirstHandshakeFailed, None));
     };
-    let mut link = Link::new(&client, &server, plan.first.client.extra.server_name.as_deref(), None)?;
+    let mut link = Link::new(first, config, plan.first.client.extra.server_name.as_deref(), None)?;
     link.go(plan, Mode::Simple);
     if link.outcome != Outcome::Success {
         return Ok(observe(Outcome::FirstHandshakeFailed, None));
     }
     let session = link.client.negotiated().session();
     drop(link);
-    // The same description is the same context, which has the sessions that it keeps by their id.
-    let second = if plan.second.server == plan.first.server && plan.first.server2.is_none() {
-        setup::ServerSetup { config: Ok(server), chosen: first.chosen }
-    } else {
-        let has_ticket = session.as_ref().is_some_and(|session| session.ticket().is_some());
-        if !has_ticket || !plan.first.server.gives_tickets() {
-            return skip("a session that a server keeps is not known to another context");
-        }
-        setup::server(&plan.second, plan.max_fragment)?
-    };
-    let client = setup::client(&plan.second.client, plan.max_fragment)?;
-    connect(plan, &plan.second, &client, &second.config, &second.chosen, session)
+    if !is_same {
+        server = setup::server(&plan.second, plan.max_fragment, store.as_ref())?;
+    }
+    let client = self::client(plan, &plan.second)?;
+    connect(plan, &plan.second, &client, &server, session)
+}
+
+fn client(plan: &Plan, sides: &Sides) -> Result<Made<ClientConfig>, Refusal> {
+    setup::client(&sides.client, plan.max_fragment, sides.server.extra.cert_status)
 }
 
 fn connect(
     plan: &Plan,
     sides: &Sides,
     client: &Made<ClientConfig>,
-    server: &Made<patina_tls::ServerConfig>,
-    chosen: &Chosen,
+    server: &ServerSetup,
     session: Option<Session>,
 ) -> Result<Map<String, Value>, Refusal> {
-    let (client, server) = match (client, server) {
+    let chosen = &server.chosen;
+    let (client, server) = match (client, &server.config) {
         (Ok(client), Ok(server)) => (client, server),
         // The library finds at once what libssl finds in the handshake.
         (Err(error), _) => return at_once(error, Outcome::ClientFail),
@@ -98,6 +99,12 @@ fn connect(
     };
     let mut link = Link::new(client, server, sides.client.extra.server_name.as_deref(), session)?;
     link.go(plan, plan.mode);
+    if sides.server.extra.cert_status
+        && link.outcome == Outcome::Success
+        && link.client.negotiated().ocsp_response() != Some(setup::STATUS)
+    {
+        link.outcome = Outcome::ClientFail;
+    }
     let chosen = *chosen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok(observe(link.outcome, Some(Ends { link: &link, chosen })))
 }

@@ -35,6 +35,13 @@ impl Side {
         options.flat_map(|(_, value)| value.split(',')).any(|known| known.trim().eq_ignore_ascii_case(word))
     }
 
+    /// Whether there is a command `VerifyMode`.
+    pub(super) fn verifies(&self) -> bool {
+        self.commands
+            .iter()
+            .any(|(command, value)| command.eq_ignore_ascii_case("VerifyMode") && !value.is_empty())
+    }
+
     /// Whether a server's sessions are in their tickets.
     pub(super) fn gives_tickets(&self) -> bool {
         !self.has_option("-SessionTicket")

@@ -1,12 +1,15 @@
 //! Configurations of the two sides.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use patina_tls::compat::SslConf;
 use patina_tls::ext::SslContextBuilderExt;
 use patina_tls::{
-    Alert, Certificate, Client, ClientConfig, ClientHello, ConfigBuilder, Error, ErrorKind, ProtocolVersion,
-    RenegotiationPolicy, Selection, Server, ServerConfig, ServerVerification,
+    Alert, Certificate, Client, ClientConfig, ClientHello, ConfigBuilder, Error, ErrorKind, HookFuture,
+    HookResult, OcspRequest, PeerIdentity, ProtocolVersion, RenegotiationPolicy, Secret, Selection, Server,
+    ServerConfig, ServerVerification, SessionStore,
 };
 
 use super::extra::{NameCallback, VerifyCallback};
@@ -20,6 +23,36 @@ pub(super) type Chosen = Arc<Mutex<Option<&'static str>>>;
 /// The ticket keys of all servers, so that one takes the tickets of another.
 const TICKET_KEYS: [u8; 80] = [0; 80];
 
+/// What a server of the suite staples: no real response, and nobody looks into it.
+pub(super) const STATUS: &[u8] = &[0xff];
+
+/// Sessions by their ids, for servers that resume each other's.
+#[derive(Clone, Default)]
+pub(super) struct MemoryStore(Arc<Mutex<HashMap<Vec<u8>, Secret>>>);
+
+impl MemoryStore {
+    fn sessions(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Secret>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl SessionStore for MemoryStore {
+    fn get(&self, id: Vec<u8>) -> HookFuture<HookResult<Option<Secret>>> {
+        let found = self.sessions().get(&id).cloned();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn put(&self, id: Vec<u8>, session: Secret, _: Duration) -> HookFuture<HookResult<()>> {
+        self.sessions().insert(id, session);
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn remove(&self, id: Vec<u8>) -> HookFuture<HookResult<()>> {
+        self.sessions().remove(&id);
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
 /// A configuration, or the failure that every handshake with it would be.
 pub(super) type Made<T> = Result<T, Error>;
 
@@ -29,10 +62,17 @@ pub(super) struct ServerSetup {
     pub(super) chosen: Chosen,
 }
 
-pub(super) fn server(sides: &Sides, max_fragment: usize) -> Result<ServerSetup, Refusal> {
+pub(super) fn server(
+    sides: &Sides,
+    max_fragment: usize,
+    store: Option<&MemoryStore>,
+) -> Result<ServerSetup, Refusal> {
     let chosen = Chosen::default();
     let callback = sides.server.extra.name_callback;
     let mut builder = server_builder(&sides.server, max_fragment)?;
+    if let Some(store) = store {
+        builder = builder.session_store(store.clone());
+    }
     if callback != NameCallback::None {
         let mut second = None;
         if let Some(side) = &sides.server2 {
@@ -94,6 +134,9 @@ fn server_builder(side: &Side, max_fragment: usize) -> Result<ConfigBuilder<Serv
         .with_openssl(|context| {
             context.set_ticket_keys(&TICKET_KEYS).map_err(|_| openssl::error::ErrorStack::get())
         });
+    if side.extra.cert_status {
+        builder = builder.ocsp_source(|_: OcspRequest| async { Ok(Some(STATUS.to_vec())) });
+    }
     // The suite's servers follow their clients unless they are told otherwise.
     if !side.has_option("NoRenegotiation") && !side.has_option("-ClientRenegotiation") {
         builder = builder.renegotiation(RenegotiationPolicy::allow_unlimited());
@@ -107,7 +150,11 @@ fn server_builder(side: &Side, max_fragment: usize) -> Result<ConfigBuilder<Serv
     Ok(builder)
 }
 
-pub(super) fn client(side: &Side, max_fragment: usize) -> Result<Made<ClientConfig>, Refusal> {
+pub(super) fn client(
+    side: &Side,
+    max_fragment: usize,
+    asks_for_status: bool,
+) -> Result<Made<ClientConfig>, Refusal> {
     let mut builder: ConfigBuilder<Client> = refuse(conf(side)?.client())?
         .map_err(|error| Trouble::new(error.to_string()))?
         .max_send_fragment(max_fragment)
@@ -117,12 +164,27 @@ pub(super) fn client(side: &Side, max_fragment: usize) -> Result<Made<ClientConf
     if !side.has_option("NoRenegotiation") {
         builder = builder.renegotiation(RenegotiationPolicy::allow_unlimited());
     }
+    if asks_for_status {
+        builder = builder.request_ocsp(true);
+    }
     if side.extra.enable_pha {
         builder = builder.post_handshake_auth(true);
     }
-    if side.extra.verify_callback == VerifyCallback::AcceptAll {
+    // libssl's own verdict is then left aside; who does not verify does not ask the callback either.
+    if side.extra.verify_callback != VerifyCallback::None {
         builder = builder.server_verification(ServerVerification::InsecureReport);
     }
+    builder = match side.extra.verify_callback {
+        _ if !side.verifies() => builder,
+        VerifyCallback::None | VerifyCallback::AcceptAll => builder,
+        VerifyCallback::RejectAll => {
+            builder.peer_verifier(|_: PeerIdentity| async { Err("nobody is accepted".into()) })
+        }
+        VerifyCallback::RetryOnce => builder.peer_verifier(|_: PeerIdentity| async {
+            tokio::task::yield_now().await;
+            Ok(())
+        }),
+    };
     if let Some(protocols) = &side.extra.alpn {
         builder = builder.alpn(protocols);
     }
