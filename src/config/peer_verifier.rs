@@ -4,6 +4,8 @@ use std::future::Future;
 
 use super::resolver::{HookFuture, HookResult};
 use crate::materials::certificate::Certificate;
+#[cfg(doc)]
+use crate::values::verify_code::VerifyCode;
 
 /// A peer that has shown certificates, and what is known of it.
 #[derive(Debug, Clone)]
@@ -45,11 +47,13 @@ impl PeerIdentity {
 /// full handshakes, not on resumption. Closures `Fn(PeerIdentity) -> impl Future` are verifiers.
 ///
 /// An error refuses the peer with [`ErrorKind::Unauthorized`](crate::ErrorKind::Unauthorized) and the code
-/// `CERT_REJECTED`, and is the source of the error that the connector or acceptor gives. A panic is resumed there.
+/// `CERT_REJECTED`, and is the source of the error that the connector or acceptor gives. A [`VerifyCode`] as the error is
+/// the verdict itself, such as [`VerifyCode::CERT_REVOKED`]: the code is then its, and the alert the one that libssl has
+/// for it. A panic is resumed there.
 ///
 /// # When
-/// A client decides in the middle of the handshake (OpenSSL 3.0 and newer), and the server gets the alert
-/// `bad_certificate`. libssl has no such pause on servers, nor in 1.1.1: there the decision is made when the handshake is
+/// A client decides in the middle of the handshake (OpenSSL 3.0 and newer), and the server gets the alert, which is
+/// `bad_certificate` for `CERT_REJECTED`. libssl has no such pause on servers, nor in 1.1.1: there the decision is made when the handshake is
 /// over and before anything is said of it. The last messages of the handshake are held back meanwhile, so that a client of
 /// TLS 1.2 does not finish it and a client of TLS 1.3 gets no ticket; but the latter believes the handshake done, and
 /// sees the connection end.

@@ -248,10 +248,10 @@ impl Hooks for State {
         }
         let welcome = self.inner().known.welcome.take();
         match welcome {
-            Some(true) => return VerifyAnswer::Accept,
-            Some(false) => {
-                self.inner().verdict.chain = Some(VerifyCode::CERT_REJECTED);
-                set_error(chain, VerifyCode::CERT_REJECTED);
+            Some(Ok(())) => return VerifyAnswer::Accept,
+            Some(Err(code)) => {
+                self.inner().verdict.chain = Some(code);
+                set_error(chain, code);
                 return VerifyAnswer::Refuse;
             }
             None => {}

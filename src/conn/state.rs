@@ -131,7 +131,7 @@ pub(super) struct Known {
     /// The responses for the certificates that may be shown.
     pub(super) staples: Vec<(Certificate, Vec<u8>)>,
     /// The verifier's answer, until the peer is judged anew.
-    pub(super) welcome: Option<bool>,
+    pub(super) welcome: Option<Result<(), VerifyCode>>,
     /// The peer on whom a server has to decide when the handshake is over.
     pub(super) undecided: Option<Box<PeerIdentity>>,
     /// New sessions that the application has not been told of.
@@ -344,20 +344,23 @@ impl State {
             }
             Outcome::Staples(staples) => self.inner().known.staples = staples,
             Outcome::Peer(answer) => self.put_welcome(answer.err().map(|error| {
-                Error::new(ErrorKind::Unauthorized, error.to_string())
-                    .with_code(VerifyCode::CERT_REJECTED.code())
-                    .with_source(error)
+                // A code is the verdict itself; a good one refuses nobody, and whoever gives it as an error means no.
+                let code = error.downcast_ref().copied().filter(|code: &VerifyCode| !code.is_ok());
+                let code = code.unwrap_or(VerifyCode::CERT_REJECTED);
+                let refusal = Error::new(ErrorKind::Unauthorized, error.to_string());
+                (code, refusal.with_code(code.code()).with_source(error))
             })),
             Outcome::Told => {}
         }
     }
 
     /// The answer of the peer verifier.
-    fn put_welcome(&self, refusal: Option<Error>) {
-        self.inner().known.welcome = Some(refusal.is_none());
-        if let Some(error) = refusal {
+    fn put_welcome(&self, refusal: Option<(VerifyCode, Error)>) {
+        let verdict = refusal.as_ref().map_or(Ok(()), |(code, _)| Err(*code));
+        self.inner().known.welcome = Some(verdict);
+        if let Some((code, error)) = refusal {
             let mut inner = self.inner();
-            inner.verdict.chain = Some(VerifyCode::CERT_REJECTED);
+            inner.verdict.chain = Some(code);
             // Its session must not be resumed.
             inner.notices.clear();
             drop(inner);
@@ -386,7 +389,7 @@ impl State {
 
     /// Whether the verifier has refused the peer.
     pub(super) fn is_unwelcome(&self) -> bool {
-        self.inner().known.welcome == Some(false)
+        matches!(self.inner().known.welcome, Some(Err(_)))
     }
 
     pub(super) fn put_session(&self, session: Session) {

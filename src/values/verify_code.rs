@@ -337,6 +337,9 @@ impl fmt::Display for VerifyCode {
     }
 }
 
+/// So that a [`PeerVerifier`](crate::PeerVerifier) can answer with one.
+impl std::error::Error for VerifyCode {}
+
 impl fmt::Debug for VerifyCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifyCode({} {})", self.0, self.symbol().unwrap_or("unnamed"))

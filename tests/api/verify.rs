@@ -284,3 +284,27 @@ fn the_verified_chain_ends_at_the_root_and_the_sent_one_does_not() {
         );
     }
 }
+
+#[test]
+fn a_verifier_can_answer_with_the_verdict_itself() {
+    for (code, alert) in [
+        (VerifyCode::CERT_REVOKED, Alert::CERTIFICATE_REVOKED),
+        (VerifyCode::APPLICATION_VERIFICATION, Alert::HANDSHAKE_FAILURE),
+        (VerifyCode::CERT_REJECTED, Alert::BAD_CERTIFICATE),
+    ] {
+        for version in BOTH {
+            let refusing = client().versions(version).peer_verifier(move |_| async move { Err(code.into()) });
+            let mut both = engines(&refusing.build().unwrap(), "localhost", &showing("server-rsa"));
+            let error = both.shake().unwrap_err();
+            assert_eq!((error.kind(), error.code()), (ErrorKind::Unauthorized, code.code()), "{version}");
+            assert_eq!(both.client.negotiated().verify_code(), Some(code));
+            // Before 3.0 the decision falls behind the handshake, without an alert.
+            if openssl::version::number() >= 0x3000_0000 {
+                assert_eq!(error.alert(), Some(alert), "{version}");
+            }
+        }
+    }
+    let accepting = client().peer_verifier(|_| async { Err(VerifyCode::OK.into()) }).build().unwrap();
+    let error = engines(&accepting, "localhost", &showing("server-rsa")).shake().unwrap_err();
+    assert_eq!(error.code(), "CERT_REJECTED", "an error never accepts");
+}

@@ -45,6 +45,7 @@ pub(super) struct Parameters {
     pub(super) select_next_proto: Option<Vec<u8>>,
     pub(super) require_client_certificate: bool,
     pub(super) verify_peer: bool,
+    pub(super) verify_fail: bool,
     pub(super) renegotiate: Renegotiate,
     pub(super) enable_ocsp_stapling: bool,
     pub(super) ocsp_response: Option<Vec<u8>>,
@@ -172,6 +173,7 @@ impl Flags {
             "-select-next-proto" => self.parameters.select_next_proto = Some(bytes()?),
             "-require-any-client-certificate" => self.parameters.require_client_certificate = true,
             "-verify-peer" => self.parameters.verify_peer = true,
+            "-verify-fail" => self.parameters.verify_fail = true,
             "-renegotiate-once" => self.parameters.renegotiate = Renegotiate::Once,
             "-renegotiate-freely" => self.parameters.renegotiate = Renegotiate::Freely,
             "-use-early-callback" => self.parameters.use_early_callback = true,
@@ -271,9 +273,11 @@ impl Tests {
 impl Flags {
     /// Refuses what goes together with nothing that the library can do.
     fn complete(&mut self) -> Result<()> {
-        if self.parameters.verify_peer && self.parameters.trust_cert.is_none() && !self.parameters.server {
-            // BoringSSL's program has a callback that accepts.
-            self.parameters.verify_peer = false;
+        if self.parameters.verify_fail && self.parameters.server {
+            return unimplemented("a server that refuses a certificate of its own accord, with an alert");
+        }
+        if self.parameters.verify_fail && !self.parameters.verify_peer {
+            return unimplemented("a client whose verification fails and does not count");
         }
         if self.parameters.ocsp_callback && !self.parameters.server {
             return unimplemented("a client that judges an OCSP response within the handshake");

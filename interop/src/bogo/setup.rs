@@ -11,9 +11,9 @@ use openssl::x509::X509Name;
 use patina_tls::ext::SslContextBuilderExt;
 use patina_tls::{
     Alert, AlpnOffer, Certificate, CertificateQuery, CipherPreference, ClientAuth, ClientConfig, ClientHello,
-    ConfigBuilder, ConnectOptions, Identity, OcspRequest, PreSharedKey, ProtocolVersion, PskIdentity,
-    RenegotiationPolicy, SecureOptions, Selection, ServerConfig, ServerVerification, Session, SessionCache,
-    Side, TlsEngine, TrustStore, VersionRange,
+    ConfigBuilder, ConnectOptions, Identity, OcspRequest, PeerIdentity, PreSharedKey, ProtocolVersion,
+    PskIdentity, RenegotiationPolicy, SecureOptions, Selection, ServerConfig, ServerVerification, Session,
+    SessionCache, Side, TlsEngine, TrustStore, VerifyCode, VersionRange,
 };
 
 use super::flag::{self, Parameters, Renegotiate};
@@ -131,6 +131,13 @@ fn client(parameters: &Parameters, seen: &Seen) -> Result<ClientConfig> {
             return unimplemented("a client that selects no protocol by NPN");
         }
         builder = builder.npn([name]);
+    }
+    if parameters.verify_fail {
+        let waits = parameters.asynchronous;
+        builder = builder.peer_verifier(move |_: PeerIdentity| async move {
+            Later::when(waits).await;
+            Err(VerifyCode::APPLICATION_VERIFICATION.into())
+        });
     }
     if parameters.enable_ocsp_stapling {
         builder = builder.request_ocsp(true);

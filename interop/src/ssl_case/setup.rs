@@ -9,7 +9,7 @@ use patina_tls::ext::SslContextBuilderExt;
 use patina_tls::{
     Alert, Certificate, Client, ClientConfig, ClientHello, ConfigBuilder, Error, ErrorKind, HookFuture,
     HookResult, OcspRequest, PeerIdentity, ProtocolVersion, RenegotiationPolicy, Secret, Selection, Server,
-    ServerConfig, ServerVerification, SessionStore,
+    ServerConfig, ServerVerification, SessionStore, VerifyCode,
 };
 
 use super::extra::{NameCallback, VerifyCallback};
@@ -177,9 +177,8 @@ pub(super) fn client(
     builder = match side.extra.verify_callback {
         _ if !side.verifies() => builder,
         VerifyCallback::None | VerifyCallback::AcceptAll => builder,
-        VerifyCallback::RejectAll => {
-            builder.peer_verifier(|_: PeerIdentity| async { Err("nobody is accepted".into()) })
-        }
+        VerifyCallback::RejectAll => builder
+            .peer_verifier(|_: PeerIdentity| async { Err(VerifyCode::APPLICATION_VERIFICATION.into()) }),
         VerifyCallback::RetryOnce => builder.peer_verifier(|_: PeerIdentity| async {
             tokio::task::yield_now().await;
             Ok(())
