@@ -14,6 +14,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::compat::{self, provider as ffi};
 use super::decl::{OSSL_CORE_HANDLE, OSSL_PROVIDER};
@@ -68,6 +69,8 @@ const LAST_ALGORITHM: Algorithm = Algorithm {
 
 /// What the provider offers, for the rest of the process.
 struct Offer {
+    /// The reference that keeps the default provider loaded.
+    _default: *mut c_void,
     /// The default provider's own object, which its implementations want.
     context: *mut c_void,
     key_management: [Algorithm; 2],
@@ -81,6 +84,9 @@ unsafe impl Send for Offer {}
 unsafe impl Sync for Offer {}
 
 static OFFER: OnceLock<Option<Offer>> = OnceLock::new();
+
+/// The reference that keeps the provider loaded.
+static HANDLE: AtomicPtr<c_void> = AtomicPtr::new(ptr::null_mut());
 
 /// What libcrypto asks the provider itself.
 static OWN: OnceLock<[Dispatch; 2]> = OnceLock::new();
@@ -105,8 +111,12 @@ fn load() -> bool {
     // SAFETY: the names end with NUL; `init` has the type of OSSL_provider_init_fn. The default provider is loaded, so that
     // this load does not put an end to an implicit one; the handle is kept for ever.
     unsafe {
-        ffi::OSSL_PROVIDER_add_builtin(ptr::null_mut(), NAME.as_ptr(), Some(init)) == 1
-            && !ffi::OSSL_PROVIDER_try_load(ptr::null_mut(), NAME.as_ptr(), 1).is_null()
+        if ffi::OSSL_PROVIDER_add_builtin(ptr::null_mut(), NAME.as_ptr(), Some(init)) != 1 {
+            return false;
+        }
+        let handle = ffi::OSSL_PROVIDER_try_load(ptr::null_mut(), NAME.as_ptr(), 1);
+        HANDLE.store(handle.cast(), Ordering::Relaxed);
+        !handle.is_null()
     }
 }
 
@@ -132,6 +142,7 @@ fn offer() -> Option<Offer> {
             ..algorithm
         };
         Some(Offer {
+            _default: provider.cast(),
             context,
             key_management: [ours(management, table), LAST_ALGORITHM],
             key_exchange: [ours(exchange, exchange.implementation), LAST_ALGORITHM],
