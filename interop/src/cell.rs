@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use patina_tls::{Capability, ProtocolVersion};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -73,7 +74,14 @@ impl Cell<'_> {
             let reason = format!("{}: {reason}", self.peer(side).name());
             Some(Except { kind: ExceptKind::Skip, pair: Pair::new(client, server), reason })
         };
-        Side::BOTH.into_iter().find_map(by_side).or_else(by_table)
+        let by_library = || {
+            let is_old =
+                Side::BOTH.iter().any(|side| self.case.setup(*side).versions.1 == ProtocolVersion::SSLv3);
+            let reason = "this libssl has no SSLv3".to_owned();
+            let lacks = is_old && !patina_tls::openssl().has(Capability::SslV3);
+            lacks.then(|| Except { kind: ExceptKind::Skip, pair: Pair::new(client, server), reason })
+        };
+        by_library().or_else(|| Side::BOTH.into_iter().find_map(by_side)).or_else(by_table)
     }
 
     /// Runs and judges it. No more than a few run at the same time; the others wait here.

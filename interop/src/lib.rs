@@ -21,6 +21,7 @@ pub mod peers;
 pub mod process;
 pub mod seen;
 pub mod ssl_case;
+pub mod summary;
 pub mod table;
 pub mod time;
 pub mod trouble;

@@ -17,6 +17,9 @@ pub trait Peer: Send + Sync {
     /// Its name in the table.
     fn name(&self) -> &'static str;
 
+    /// Its name for people.
+    fn title(&self) -> &'static str;
+
     /// The sides that it can take.
     fn sides(&self) -> &'static [Side] {
         &Side::BOTH

@@ -5,17 +5,20 @@ use std::process::ExitCode;
 
 use patina_interop::cell::{Cell, Outcome, Verdict, run_all};
 use patina_interop::trouble::{Result, Trouble};
-use patina_interop::{peers, table};
+use patina_interop::{peers, summary, table};
 
 const USAGE: &str = "\
-Usage: patina-interop [--tsv] [--all] [--client PEER] [--server PEER] [CASE...]
+Usage: patina-interop --summary
+       patina-interop [--tsv] [--all] [--client PEER] [--server PEER] [CASE...]
 
 Runs the cases whose group/name contains one of the words (all without any), with this library on at least one side.
+  --summary       how many cells there are with each peer, for the README; nothing is run
   --tsv           cell, expected, seen, verdict, reason: one row a cell
   --all           the other peers among themselves, too
   --client PEER   only this client; --server PEER likewise";
 
 struct Options {
+    summary: bool,
     tsv: bool,
     all: bool,
     client: Option<String>,
@@ -24,11 +27,13 @@ struct Options {
 }
 
 fn options() -> Result<Options> {
-    let mut options = Options { tsv: false, all: false, client: None, server: None, words: vec![] };
+    let mut options =
+        Options { summary: false, tsv: false, all: false, client: None, server: None, words: vec![] };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| Trouble::new(format!("{argument} needs a peer")));
         match argument.as_str() {
+            "--summary" => options.summary = true,
             "--tsv" => options.tsv = true,
             "--all" => options.all = true,
             "--client" => options.client = Some(value()?),
@@ -55,6 +60,10 @@ async fn main() -> ExitCode {
 async fn run() -> Result<bool> {
     let options = options()?;
     let cases = table::cases()?;
+    if options.summary {
+        print!("{}", summary::markdown(&cases));
+        return Ok(true);
+    }
     let wanted = |name: &str, filter: &Option<String>| filter.as_ref().is_none_or(|f| f == name);
     let mut cells = Vec::new();
     for case in &cases {

@@ -22,6 +22,10 @@ impl Peer for Curl {
         "curl"
     }
 
+    fn title(&self) -> &'static str {
+        "curl"
+    }
+
     fn sides(&self) -> &'static [Side] {
         &[Side::Client]
     }

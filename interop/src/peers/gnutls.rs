@@ -23,6 +23,10 @@ impl Peer for Gnutls {
         "gnutls"
     }
 
+    fn title(&self) -> &'static str {
+        "GnuTLS"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(async {
             let mut process = Process::spawn(command("gnutls-cli", ["--version"], None))?;

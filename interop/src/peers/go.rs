@@ -26,6 +26,10 @@ impl Peer for Go {
         "go"
     }
 
+    fn title(&self) -> &'static str {
+        "Go `crypto/tls`"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(SCRIPT.version())
     }

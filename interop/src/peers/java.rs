@@ -27,6 +27,10 @@ impl Peer for Java {
         "java"
     }
 
+    fn title(&self) -> &'static str {
+        "Java (JSSE)"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(SCRIPT.version())
     }

@@ -25,6 +25,10 @@ impl Peer for Node {
         "node"
     }
 
+    fn title(&self) -> &'static str {
+        "Node 20"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(async {
             let mut command = command();

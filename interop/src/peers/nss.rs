@@ -39,6 +39,10 @@ impl Peer for Nss {
         "nss"
     }
 
+    fn title(&self) -> &'static str {
+        "NSS"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(async {
             // Its programs do not say; the package that they come in does.

@@ -30,6 +30,10 @@ impl Peer for Openssl {
         "openssl"
     }
 
+    fn title(&self) -> &'static str {
+        "OpenSSL's `s_server`, `s_client`"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(async {
             let mut process = Process::spawn(command(["version"]))?;

@@ -27,6 +27,10 @@ impl Peer for Patina {
         "patina"
     }
 
+    fn title(&self) -> &'static str {
+        "patina-tls itself"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(async { Ok(format!("{} on {}", env!("CARGO_PKG_VERSION"), openssl::version::version())) })
     }

@@ -25,6 +25,10 @@ impl Peer for Python {
         "python"
     }
 
+    fn title(&self) -> &'static str {
+        "Python `ssl`"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(SCRIPT.version())
     }

@@ -43,6 +43,10 @@ impl Peer for Rustls {
         "rustls"
     }
 
+    fn title(&self) -> &'static str {
+        "rustls"
+    }
+
     fn version(&self) -> Pending<'_, String> {
         Box::pin(async {
             // It does not say; what it was built from does.

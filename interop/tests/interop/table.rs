@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use patina_interop::case::Side;
-use patina_interop::{peers, table};
+use patina_interop::{peers, summary, table};
 
 #[test]
 fn every_group_of_the_table_is_run() {
@@ -21,6 +21,20 @@ fn this_library_is_run_with_every_peer_on_the_side_that_it_can_take() {
     }
     for (group, pairs) in super::groups::RUN {
         assert_eq!(pairs.iter().copied().collect::<BTreeSet<_>>(), wanted, "{group}");
+    }
+}
+
+#[test]
+fn the_summary_in_the_readme_is_that_of_the_table() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md")).unwrap();
+    let (_, rest) = readme.split_once("<!-- cargo run -p patina-interop -- --summary -->\n").unwrap();
+    let (written, _) = rest.split_once("<!-- end -->\n").unwrap();
+    // With another libssl there are other cells.
+    if !patina_tls::openssl().has(patina_tls::Capability::SslV3) {
+        assert_eq!(written, summary::markdown(&table::cases().unwrap()));
+    }
+    for peer in peers::all() {
+        assert!(written.contains(peer.title()), "{}", peer.name());
     }
 }
 
