@@ -17,7 +17,9 @@ const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_2, ProtocolVersion::T
 
 /// What a source was asked: the common names of certificate and issuer.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<(String, Option<String>)>>>);
+struct Log(Arc<Mutex<Vec<Asked>>>);
+
+type Asked = (String, Option<String>);
 
 impl Log {
     fn note(&self, request: &OcspRequest) {
@@ -26,7 +28,7 @@ impl Log {
         self.0.lock().unwrap().push(asked);
     }
 
-    fn taken(&self) -> Vec<(String, Option<String>)> {
+    fn taken(&self) -> Vec<Asked> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 }

@@ -39,17 +39,19 @@ impl Clock {
 #[derive(Clone, Default)]
 struct Script {
     asked: Arc<AtomicUsize>,
-    answer: Arc<Mutex<Option<Result<Vec<u8>, &'static str>>>>,
+    answer: Arc<Mutex<Option<Scripted>>>,
 }
 
+type Scripted = Result<Vec<u8>, &'static str>;
+
 impl Script {
-    fn answering(answer: Result<Vec<u8>, &'static str>) -> Script {
+    fn answering(answer: Scripted) -> Script {
         let script = Script::default();
         script.set(Some(answer));
         script
     }
 
-    fn set(&self, answer: Option<Result<Vec<u8>, &'static str>>) {
+    fn set(&self, answer: Option<Scripted>) {
         *self.answer.lock().unwrap() = answer;
     }
 

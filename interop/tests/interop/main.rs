@@ -5,6 +5,7 @@ mod control;
 mod facts;
 mod groups;
 mod legacy;
+mod ocsp;
 mod table;
 mod token;
 mod unsafe_renegotiation;
