@@ -16,6 +16,7 @@ pub mod case;
 pub mod cell;
 pub mod expectation;
 pub mod fixture;
+pub mod lines;
 pub mod peer;
 pub mod peers;
 pub mod process;

@@ -2,34 +2,12 @@
 //!
 //!     ssl_cases < cases.jsonl > observations.jsonl
 //!
-//! The shape of a line is that of `patina_interop::ssl_case`. A line that cannot be read ends the program with an error.
+//! The shape of a line is that of `patina_interop::ssl_case`.
 
-use std::io::{self, BufRead, BufWriter, Write};
 use std::process::ExitCode;
 
-use patina_interop::ssl_case;
-use patina_interop::trouble::{Result, Trouble};
+use patina_interop::{lines, ssl_case};
 
 fn main() -> ExitCode {
-    match run() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(trouble) => {
-            eprintln!("ssl_cases: {trouble}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run() -> Result<()> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    for (number, line) in (1..).zip(io::stdin().lock().lines()) {
-        let line = line?;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let answer =
-            ssl_case::answer(&line).map_err(|trouble| Trouble::new(format!("line {number}: {trouble}")))?;
-        writeln!(out, "{answer}")?;
-    }
-    Ok(out.flush()?)
+    lines::answer_all("ssl_cases", ssl_case::answer)
 }

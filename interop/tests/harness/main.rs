@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod bogo_shim;
+mod program;
 mod ssl_cases;
 mod verify_cases;

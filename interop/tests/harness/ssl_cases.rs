@@ -1,20 +1,14 @@
 //! `ssl_cases` as a program: lines in, lines out.
 
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use patina_interop::fixture::Identity;
 use serde_json::{Value, json};
 
+use crate::program;
+
 fn run(input: &str) -> Output {
-    let mut program = Command::new(env!("CARGO_BIN_EXE_ssl_cases"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    program.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    program.wait_with_output().unwrap()
+    program::run(env!("CARGO_BIN_EXE_ssl_cases"), input)
 }
 
 #[test]
