@@ -16,8 +16,9 @@ use super::{decl, queue};
 /// `ESC_CTRL` and `ESC_MSB`: the caller escapes the whole (asn1.h, x509.h).
 const NAME_RFC2253_UNESCAPED: u64 = 0x0111_0311;
 
-/// `NID_tlsfeature` of obj_mac.h.
-const NID_TLS_FEATURE: c_int = 1020;
+/// The extension of RFC 7633 (obj_mac.h).
+#[allow(non_upper_case_globals, reason = "the name is that of the C header")]
+const NID_tlsfeature: c_int = 1020;
 
 /// What a certificate says under an extension.
 #[derive(Debug)]
@@ -157,7 +158,7 @@ pub(crate) fn tls_features(certificate: &X509Ref) -> Extension<Vec<u64>> {
     // SAFETY: the certificate is alive and owns the extension that is found; the stack of ASN1_INTEGER that is decoded
     // from it is freed here, elements first.
     unsafe {
-        let index = ffi::X509_get_ext_by_NID(certificate.as_ptr(), NID_TLS_FEATURE, -1);
+        let index = ffi::X509_get_ext_by_NID(certificate.as_ptr(), NID_tlsfeature, -1);
         if index < 0 {
             return Extension::Absent;
         }

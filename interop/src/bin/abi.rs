@@ -23,9 +23,13 @@ const HEADERS: &[&str] = &[
 /// Functions whose type differs between versions in `const` alone. What Rust gives away may be written through; what it is
 /// given, by a callback, it does not write to.
 const CONST_DIFFERS: &[&str] = &[
+    "OCSP_basic_verify",                   // const from 4.0 on
+    "OCSP_resp_get0_signer",               // const from 4.0 on
     "X509_LOOKUP_meth_set_get_by_subject", // const from 3.0 on
     "X509_STORE_CTX_get0_param",           // const from 3.0 on
+    "X509_STORE_CTX_get1_issuer",          // const from 4.0 on
     "X509_check_ca",                       // const from 4.0 on
+    "i2d_OCSP_REQUEST",                    // const from 3.0 on
 ];
 
 /// Headers of 3.0 and newer.
@@ -124,6 +128,7 @@ fn compare(declared: &Declarations, include: &str, file: &Path) -> Result<Seen> 
     for header in HEADERS {
         let _ = writeln!(text, "#include <openssl/{header}.h>");
     }
+    text += "#ifndef OPENSSL_NO_OCSP\n# include <openssl/ocsp.h>\n#endif\n";
     text += "#ifndef OPENSSL_NO_ENGINE\n# include <openssl/engine.h>\n#endif\n#if OPENSSL_VERSION_NUMBER >= 0x30000000L\n";
     for header in HEADERS_3 {
         let _ = writeln!(text, "# include <openssl/{header}.h>");
