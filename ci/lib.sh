@@ -76,8 +76,10 @@ has_package() {
     case "$1" in
         # Programs that people have from elsewhere, too.
         gcc) command -v cc >/dev/null ;;
+        default-jdk-headless) command -v javac >/dev/null ;;
+        golang-go) command -v go >/dev/null ;;
         python3-pip) python3 -m pip --version >/dev/null 2>&1 ;;
-        make | openssl | perl | pkg-config | python3 | shellcheck | valgrind) command -v "$1" >/dev/null ;;
+        curl | make | openssl | perl | pkg-config | python3 | shellcheck | valgrind) command -v "$1" >/dev/null ;;
         *) [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
     esac
 }

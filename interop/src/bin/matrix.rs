@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use patina_interop::case::Side;
 use patina_interop::cell::{Cell, Outcome, Verdict, run_all};
 use patina_interop::trouble::{Result, Trouble};
 use patina_interop::{peers, summary, table};
@@ -74,7 +75,9 @@ async fn run() -> Result<bool> {
         for client in peers::all() {
             for server in peers::all() {
                 let ours = [client.name(), server.name()].contains(&"patina");
-                let chosen = wanted(client.name(), &options.client) && wanted(server.name(), &options.server);
+                let can = client.sides().contains(&Side::Client) && server.sides().contains(&Side::Server);
+                let chosen =
+                    can && wanted(client.name(), &options.client) && wanted(server.name(), &options.server);
                 if chosen && (ours || options.all) {
                     cells.push(Cell { case, client, server });
                 }
