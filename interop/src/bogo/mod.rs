@@ -102,6 +102,7 @@ pub fn run(words: Vec<Vec<u8>>) -> Result<()> {
             Refusal::Failed(reason) => Refusal::Failed(format!("{reason}\nconnection {} failed", number + 1)),
             other => other,
         })?;
+        current.age_tickets()?;
         config = Some((parameters, current));
     }
     Ok(())

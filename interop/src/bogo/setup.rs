@@ -13,7 +13,8 @@ use patina_tls::{
     Alert, AlpnOffer, Certificate, CertificateQuery, CipherPreference, ClientAuth, ClientConfig, ClientHello,
     ConfigBuilder, ConnectOptions, Identity, OcspRequest, PeerIdentity, PreSharedKey, ProtocolVersion,
     PskIdentity, RenegotiationPolicy, SecureOptions, Selection, ServerConfig, ServerVerification, Session,
-    SessionCache, Side, TlsEngine, TrustStore, VerifyCode, VersionRange,
+    SessionCache, Side, TicketKeys, TicketRenewal, TicketRotation, TlsEngine, TrustStore, VerifyCode,
+    VersionRange,
 };
 
 use super::flag::{self, Parameters, Renegotiate};
@@ -34,7 +35,7 @@ const RETRY_RANDOM: &str = "E59A6111BE1D8C021E65B891C2A211167ABB8C5E079E09E2C8A8
 /// One side's configuration.
 pub(super) enum Config {
     Client(ClientConfig),
-    Server(ServerConfig),
+    Server(ServerConfig, Option<TicketKeys>),
 }
 
 /// What the hooks of a configuration have seen of a handshake.
@@ -81,17 +82,32 @@ impl Seen {
 
 impl Config {
     pub(super) fn make(parameters: &Parameters, seen: &Seen) -> Result<Config> {
-        if parameters.server {
-            server(parameters, seen).map(Config::Server)
-        } else {
-            client(parameters, seen).map(Config::Client)
+        if !parameters.server {
+            return client(parameters, seen).map(Config::Client);
         }
+        let tickets = match (parameters.use_ticket_callback, parameters.renew_ticket) {
+            (false, _) => None,
+            (true, true) => Some(TicketKeys::random()?.rotation(TicketRotation::keep(2))),
+            (true, false) => {
+                Some(TicketKeys::random()?.rotation(TicketRotation::keep(1).renewal(TicketRenewal::Never)))
+            }
+        };
+        let config = server(parameters, seen, tickets.clone())?;
+        Ok(Config::Server(config, tickets.filter(|_| parameters.renew_ticket)))
+    }
+
+    /// Between two connections: the tickets that were given out are old ones from now on, and to be renewed.
+    pub(super) fn age_tickets(&self) -> Result<()> {
+        if let Config::Server(_, Some(tickets)) = self {
+            tickets.rotate(TicketKeys::random()?.current());
+        }
+        Ok(())
     }
 
     /// A connection that has not begun.
     pub(super) fn engine(&self, parameters: &Parameters, session: Option<Session>) -> Result<TlsEngine> {
         match self {
-            Config::Server(config) => Ok(TlsEngine::server(config)?),
+            Config::Server(config, _) => Ok(TlsEngine::server(config)?),
             Config::Client(config) => {
                 let mut options = ConnectOptions::new("bogo.test");
                 options = match &parameters.host_name {
@@ -158,7 +174,7 @@ fn client(parameters: &Parameters, seen: &Seen) -> Result<ClientConfig> {
     Ok(builder.build()?)
 }
 
-fn server(parameters: &Parameters, seen: &Seen) -> Result<ServerConfig> {
+fn server(parameters: &Parameters, seen: &Seen, tickets: Option<TicketKeys>) -> Result<ServerConfig> {
     let asks = parameters.require_client_certificate || parameters.verify_peer;
     let preference =
         if parameters.server_preference { CipherPreference::Server } else { CipherPreference::Client };
@@ -179,8 +195,14 @@ fn server(parameters: &Parameters, seen: &Seen) -> Result<ServerConfig> {
         .require_client_certificate
         .then(|| SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT);
     let authorities = parameters.client_ca_list.as_deref().map(flag::ders).transpose()?;
+    let own_tickets = tickets.is_none();
+    if let Some(tickets) = tickets {
+        builder = builder.ticket_keys(tickets);
+    }
     builder = builder.with_openssl(move |context| {
-        context.set_ticket_keys(&TICKET_KEYS).map_err(|_| ErrorStack::get())?;
+        if own_tickets {
+            context.set_ticket_keys(&TICKET_KEYS).map_err(|_| ErrorStack::get())?;
+        }
         if let Some(mode) = mode {
             context.set_verify(mode);
         }
