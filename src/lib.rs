@@ -72,6 +72,7 @@ pub use config::peer_verifier::{PeerIdentity, PeerVerifier};
 pub use config::psk::{PskResolver, PskSource};
 pub use config::resolver::{ConfigResolver, HookFuture, HookResult, Selection};
 pub use config::session_store::SessionStore;
+pub use config::ticket_key_resolver::TicketKeyResolver;
 pub use config::settings::{
     AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, SessionListener, UnknownName,
 };

@@ -130,6 +130,7 @@ impl<S: Side> AdoptedBuilder<S> {
             unknown_psk_identity: UnknownPskIdentity::default(),
             without_identity: false,
             ticket_keys: None,
+            ticket_key_resolver: None,
             key_log: None,
             trust: None,
             max_send_fragment: MAX_SEND_FRAGMENT,

@@ -23,6 +23,7 @@ use crate::materials::key_uri::open_engine;
 use crate::materials::library::missing_group;
 use crate::materials::ocsp::check_support as check_ocsp;
 use crate::materials::server_identity::check_server_identity;
+use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
 use crate::sys::hook::Slot;
@@ -210,7 +211,14 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     let mut slots = slots(role, settings.key_log.is_some(), settings.trace.is_some());
     slots.extend(settings.psk_source.is_some().then_some(Slot::PskClient));
     slots.extend(settings.psk_resolver.is_some().then_some(Slot::PskServer));
-    slots.extend(settings.ticket_keys.is_some().then_some(Slot::TicketKey));
+    let ticket_keys = match settings.ticket_keys {
+        // libssl's own keys cannot stand beside those that a resolver finds.
+        None if settings.ticket_key_resolver.is_some() => {
+            Some(TicketKeys::random().map_err(|e| e.with_option("ticket_key_resolver"))?)
+        }
+        keys => keys,
+    };
+    slots.extend(ticket_keys.is_some().then_some(Slot::TicketKey));
     slots.extend(npn.is_some().then_some(match role {
         Role::Client => Slot::NpnClient,
         Role::Server => Slot::NpnServer,
@@ -248,7 +256,8 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         alpn_resolver: settings.alpn_resolver,
         certificate_resolver: settings.certificate_resolver,
         peer_verifier: settings.peer_verifier,
-        ticket_keys: settings.ticket_keys,
+        ticket_keys,
+        ticket_key_resolver: settings.ticket_key_resolver,
         session_store: settings.session_store,
         session_store_timeout: settings.session_store_timeout.unwrap_or(SESSION_STORE_TIMEOUT),
         session_listener: settings.session_listener,

@@ -23,6 +23,7 @@ use super::settings::{
     UnknownName,
 };
 use super::side::{Client, Server, Side};
+use super::ticket_key_resolver::TicketKeyResolver;
 use crate::materials::identity::Identity;
 use crate::materials::keylog::{KeyLog, TraceSink};
 use crate::materials::ticket::TicketKeys;
@@ -85,6 +86,7 @@ use crate::values::version::VersionRange;
 /// | `unknown_psk_identity` | server | `Alert` |
 /// | `alpn_resolver` | server | none |
 /// | `certificate_resolver`, `peer_verifier` | both | none |
+/// | `ticket_key_resolver` | server | none |
 /// | `session_store` | server | none |
 /// | `session_store_timeout` | server | 500 ms |
 /// | `session_listener` | client | none |
@@ -703,6 +705,18 @@ impl ConfigBuilder<Server> {
     #[must_use]
     pub fn ticket_keys(mut self, keys: impl Into<TicketKeys>) -> Self {
         self.settings.ticket_keys = Some(keys.into());
+        self
+    }
+
+    /// Sets what finds the keys of tickets that [`ticket_keys`](ConfigBuilder::ticket_keys) cannot open.
+    ///
+    /// Without those, the server seals its tickets with a random key. It is the acceptor's configuration that counts.
+    ///
+    /// # OpenSSL
+    /// As [`ticket_keys`](ConfigBuilder::ticket_keys).
+    #[must_use]
+    pub fn ticket_key_resolver(mut self, resolver: impl TicketKeyResolver + 'static) -> Self {
+        self.settings.ticket_key_resolver = Some(Arc::new(resolver));
         self
     }
 

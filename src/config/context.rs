@@ -18,6 +18,7 @@ use super::resolver::ConfigResolver;
 use super::session_store::SessionStore;
 use super::settings::{AlpnMismatch, IdentityCheck, SessionListener, UnknownName};
 use super::side::{Client, Role, Server, Side};
+use super::ticket_key_resolver::TicketKeyResolver;
 use crate::materials::keylog::{KeyLog, TraceSink};
 use crate::materials::negotiated::CipherSuite;
 use crate::materials::ticket::TicketKeys;
@@ -85,6 +86,7 @@ pub(crate) struct Context {
     /// Whether there is no certificate.
     pub(crate) without_identity: bool,
     pub(crate) ticket_keys: Option<TicketKeys>,
+    pub(crate) ticket_key_resolver: Option<Arc<dyn TicketKeyResolver>>,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
     /// It also holds the `X509_STORE` in the register of stores, where configurations with the same roots find it.
     pub(crate) trust: Option<TrustStore>,

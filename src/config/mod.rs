@@ -20,3 +20,4 @@ pub(crate) mod session_store;
 pub(crate) mod settings;
 pub(crate) mod side;
 pub(crate) mod suites;
+pub(crate) mod ticket_key_resolver;

@@ -16,6 +16,7 @@ use super::psk::{PskResolver, PskSource};
 use super::resolver::ConfigResolver;
 use super::session_store::SessionStore;
 use super::side::Server;
+use super::ticket_key_resolver::TicketKeyResolver;
 use crate::materials::certificate::Certificate;
 use crate::materials::dh::DhParameters;
 use crate::materials::identity::Identity;
@@ -170,6 +171,7 @@ pub(crate) struct Settings {
     pub(crate) session_cache: SessionCache,
     pub(crate) session_tickets: Option<usize>,
     pub(crate) ticket_keys: Option<TicketKeys>,
+    pub(crate) ticket_key_resolver: Option<Arc<dyn TicketKeyResolver>>,
     pub(crate) max_send_fragment: Option<usize>,
     pub(crate) renegotiation: RenegotiationPolicy,
     pub(crate) handshake_timeout: Option<Duration>,

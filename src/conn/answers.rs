@@ -205,7 +205,12 @@ impl Hooks for State {
     }
 
     fn ticket_key_to_open(&self, ssl: &SslRef, name: &[u8]) -> Option<TicketOpening> {
-        let opening = self.origin().ticket_keys.as_ref()?.find(name)?;
+        let keys = self.origin().ticket_keys.as_ref()?;
+        let opening = keys.find(name).or_else(|| {
+            let inner = self.inner();
+            let found = inner.known.ticket_key.as_ref().filter(|key| key.name() == name);
+            found.map(|key| keys.borrow(key.clone()))
+        })?;
         // In TLS 1.3 a client should use a ticket but once (RFC 8446 appendix C.4).
         let renew = opening.renews(ssl.version2() == Some(SslVersion::TLS1_3));
         Some(TicketOpening { key: opening.key, renew })

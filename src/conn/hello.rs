@@ -89,6 +89,7 @@ impl State {
         }
         let question = self
             .ask_for_session(ssl)
+            .or_else(|| self.ask_for_ticket_key(ssl))
             .or_else(|| self.ask_for_keys(ssl))
             .or_else(|| self.ask_for_protocol(ssl));
         match question {
@@ -165,6 +166,25 @@ impl State {
                 .collect()
         };
         (!ids.is_empty()).then_some(Question::Session(ids))
+    }
+
+    /// Asks for the key of the client's ticket, which begins with its name.
+    fn ask_for_ticket_key(&self, ssl: &SslRef) -> Option<Question> {
+        let origin = self.origin();
+        if origin.ticket_key_resolver.is_none() || std::mem::replace(&mut self.inner().asked.ticket_key, true)
+        {
+            return None;
+        }
+        let identities =
+            sys::hello_extension(ssl, extension::PRE_SHARED_KEY).and_then(hello::psk_identities_of);
+        // A client may offer a ticket of each sort: that of TLS 1.3 is what it would rather use.
+        let ticket = match identities.as_deref() {
+            Some([first, ..]) => first,
+            _ => sys::hello_extension(ssl, extension::SESSION_TICKET)?,
+        };
+        let name: [u8; 16] = *ticket.first_chunk()?;
+        let known = origin.ticket_keys.as_ref().is_some_and(|keys| keys.find(&name).is_some());
+        (!known).then_some(Question::TicketKey(name))
     }
 
     /// Asks for the keys of the identities in the ClientHello (TLS 1.3).

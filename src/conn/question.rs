@@ -16,6 +16,7 @@ use crate::values::alert::Alert;
 use crate::values::hello::ClientHello;
 use crate::values::psk::{PreSharedKey, PskIdentity};
 use crate::values::secret::Secret;
+use crate::values::ticket_key::TicketKey;
 
 /// A question of a hook that takes time.
 pub(crate) enum Question {
@@ -27,6 +28,8 @@ pub(crate) enum Question {
     Protocol(AlpnOffer),
     /// The session of the first of these ids that has one.
     Session(Vec<Vec<u8>>),
+    /// The key of this name.
+    TicketKey([u8; 16]),
     /// Which certificate is shown.
     Certificate(CertificateQuery),
     /// What is stapled to these certificates.
@@ -45,6 +48,7 @@ pub(crate) enum Outcome {
     Keys(Vec<(PskIdentity, HookResult<Option<PreSharedKey>>)>),
     Protocol(HookResult<Option<Vec<u8>>>),
     Session(Option<Session>),
+    TicketKey(Option<TicketKey>),
     Certificate(HookResult<Option<Identity>>),
     Staples(Vec<(Certificate, Vec<u8>)>),
     Peer(HookResult<()>),
@@ -75,6 +79,10 @@ impl Question {
             Question::Protocol(offer) => {
                 let future = context.alpn_resolver.as_ref()?.resolve(offer);
                 Some(Box::pin(async { Outcome::Protocol(future.await) }))
+            }
+            Question::TicketKey(name) => {
+                let future = state.origin().ticket_key_resolver.as_ref()?.resolve(name);
+                Some(Box::pin(async { Outcome::TicketKey(future.await.ok().flatten()) }))
             }
             Question::Certificate(query) => {
                 let future = context.certificate_resolver.as_ref()?.resolve(query);

@@ -28,6 +28,7 @@ use crate::values::error::{Error, ErrorKind};
 use crate::values::hello::ClientHello;
 use crate::values::limit::RenegotiationCount;
 use crate::values::psk::{PreSharedKey, PskIdentity};
+use crate::values::ticket_key::TicketKey;
 use crate::values::verify_code::VerifyCode;
 
 /// One a connection, shared by the connection and the ex_data slot of its SSL.
@@ -108,6 +109,7 @@ pub(super) enum Choice {
 #[derive(Default)]
 pub(super) struct Asked {
     pub(super) session: bool,
+    pub(super) ticket_key: bool,
     pub(super) keys: bool,
     pub(super) protocol: bool,
     /// In this handshake.
@@ -124,6 +126,8 @@ pub(super) struct Known {
     pub(super) psk_identity: Option<Arc<[u8]>>,
     /// What the resolver has chosen.
     pub(super) protocol: Option<Option<Vec<u8>>>,
+    /// What the resolver of ticket keys has found.
+    pub(super) ticket_key: Option<TicketKey>,
     /// What the store had.
     pub(super) session: Option<Session>,
     /// The answer to a question for the certificate, until libssl asks again.
@@ -334,6 +338,7 @@ impl State {
                 });
                 self.inner().known.protocol = Some(protocol);
             }
+            Outcome::TicketKey(key) => self.inner().known.ticket_key = key,
             Outcome::Session(session) => self.inner().known.session = session,
             Outcome::Certificate(answer) => {
                 let identity = answer.unwrap_or_else(|error| {

@@ -235,6 +235,11 @@ impl TicketKeys {
         })
     }
 
+    /// What a key that somebody else has found does under the rules of this ring.
+    pub(crate) fn borrow(&self, key: TicketKey) -> Opening {
+        self.at_hand(|ring| Opening { key, is_current: false, renewal: ring.rotation.renewal })
+    }
+
     /// Reads, after what the period asks for.
     fn at_hand<T>(&self, read: impl FnOnce(&Ring) -> T) -> T {
         let now = self.0.clock.now();

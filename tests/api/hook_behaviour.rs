@@ -11,7 +11,7 @@ use std::time::Duration;
 use patina_tls::{
     Alert, Capability, Client, ClientAuth, ConfigBuilder, ConnectOptions, Error, ErrorKind, HookResult,
     PreSharedKey, ProtocolVersion, PskIdentity, Secret, Selection, Server, ServerConfig, Session,
-    SessionStore, TlsAcceptor, TlsConnector,
+    SessionStore, TicketKey, TlsAcceptor, TlsConnector,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -363,6 +363,46 @@ async fn look_up_panics(
     near.unwrap().unwrap_err();
 }
 
+/// A ticket of a server that has gone, brought to one that has to ask for its key.
+async fn check_ticket_key(behaviour: Behaviour, version: ProtocolVersion) {
+    let what = format!("TicketKey {behaviour:?} {version}");
+    let census = Census::default();
+    let key = TicketKey::random().unwrap();
+    let client = client().versions(version).build().unwrap();
+    let elder = server().versions(version).ticket_keys(key.clone()).build().unwrap();
+    let (near, far) = shake(&client, ConnectOptions::new("localhost"), &elder).await;
+    let session = talk(&mut near.unwrap().unwrap(), &mut far.unwrap().unwrap()).await;
+
+    let asked = census.clone();
+    let heir = server().versions(version).handshake_timeout(Duration::from_secs(5)).ticket_key_resolver(
+        move |name: [u8; 16]| {
+            assert_eq!(name, *key.name());
+            behave(behaviour, &asked, Some(key.clone()))
+        },
+    );
+    let target = ConnectOptions::new("localhost").session(session);
+    let (near, far) = shake(&client, target, &heir.build().unwrap()).await;
+    match behaviour {
+        Behaviour::AtOnce | Behaviour::Later | Behaviour::ErrorAtOnce | Behaviour::ErrorLater => {
+            let found = matches!(behaviour, Behaviour::AtOnce | Behaviour::Later);
+            let (mut near, mut far) = (near.unwrap().unwrap(), far.unwrap().unwrap());
+            assert_eq!(near.negotiated().session_reused(), found, "{what}");
+            assert_eq!(far.negotiated().session_reused(), found, "{what}");
+            talk(&mut near, &mut far).await;
+        }
+        Behaviour::PanicAtOnce | Behaviour::PanicLater => {
+            let payload = far.err().unwrap_or_else(|| panic!("{what}: no panic"));
+            assert_eq!(payload.downcast_ref::<&str>(), Some(&"the hook has panicked"), "{what}");
+            near.unwrap().unwrap_err();
+        }
+        Behaviour::Never => {
+            assert_eq!(far.unwrap().unwrap_err().kind(), ErrorKind::Timeout, "{what}");
+            near.unwrap().unwrap_err();
+        }
+    }
+    assert_eq!((census.asked(), census.alive()), (1, 0), "{what}");
+}
+
 /// The other side does not take the connection for a good one: its handshake fails, or its first read does.
 async fn ends(other: Result<Stream, Error>, hook: Hook, version: ProtocolVersion, what: &str) {
     match other {
@@ -390,6 +430,12 @@ async fn every_hook_may_answer_in_every_way() {
             }
             println!("{row}");
         }
+        let mut row = format!("{version:<8} {:<18}", "TicketKey");
+        for behaviour in BEHAVIOURS {
+            check_ticket_key(behaviour, version).await;
+            row.push_str(&format!(" {behaviour:?}: ok"));
+        }
+        println!("{row}");
     }
 }
 

@@ -115,6 +115,7 @@ fn every_public_type_is_debug_send_and_sync() {
         "PeerVerifier",
         "SessionStore",
         "SessionListener",
+        "TicketKeyResolver",
         "HookResult",
         "ConfigResolver",
         "HookFuture",
