@@ -201,8 +201,8 @@ fn command<I: IntoIterator<Item: Into<OsString>>>(
     scratch: Option<&Scratch>,
 ) -> Command {
     let mut command = Command::new("stdbuf");
-    // A client writes what came by records, a server what it does by lines.
-    command.args([if program == "gnutls-cli" { "-o0" } else { "-oL" }, program]);
+    // A client writes out each record that came, byte by byte into this buffer; a server writes what it does by lines.
+    command.args([if program == "gnutls-cli" { "-o64K" } else { "-oL" }, program]);
     command.args(arguments.into_iter().map(Into::into));
     // The system's configuration could forbid versions.
     command.env("GNUTLS_SYSTEM_PRIORITY_FILE", "/dev/null").env_remove("SSLKEYLOGFILE");
