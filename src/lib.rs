@@ -66,10 +66,13 @@ pub use config::certificate_resolver::{CertificateQuery, CertificateResolver};
 #[cfg(feature = "serde")]
 pub use config::compat;
 pub use config::context::{ClientConfig, Config, ServerConfig};
+pub use config::memory_store::MemorySessionStore;
 pub use config::ocsp_cache::OcspCache;
 pub use config::ocsp_source::{OcspRequest, OcspSource};
 pub use config::peer_verifier::{PeerIdentity, PeerVerifier};
 pub use config::psk::{PskResolver, PskSource};
+#[cfg(feature = "redis")]
+pub use config::redis_store::RedisSessionStore;
 pub use config::resolver::{ConfigResolver, HookFuture, HookResult, Selection};
 pub use config::session_store::SessionStore;
 pub use config::ticket_key_resolver::TicketKeyResolver;

@@ -10,11 +10,14 @@ pub(crate) mod ciphers;
 #[cfg(feature = "serde")]
 pub mod compat;
 pub(crate) mod context;
+pub(crate) mod memory_store;
 pub(crate) mod names;
 pub(crate) mod ocsp_cache;
 pub(crate) mod ocsp_source;
 pub(crate) mod peer_verifier;
 pub(crate) mod psk;
+#[cfg(feature = "redis")]
+pub(crate) mod redis_store;
 pub(crate) mod resolver;
 pub(crate) mod session_store;
 pub(crate) mod settings;

@@ -11,6 +11,9 @@ use crate::values::secret::Secret;
 /// Servers that share a store resume each other's clients. A store that fails, or that takes longer than
 /// [`session_store_timeout`](crate::ConfigBuilder::session_store_timeout), costs a full handshake, never the connection.
 ///
+/// [`MemorySessionStore`](crate::MemorySessionStore) is one for a single process, and `RedisSessionStore`, with the feature
+/// `redis`, one for several.
+///
 /// # Security
 /// Whoever can read the store can decrypt recorded connections that resume without a new key exchange; whoever can
 /// write to it can impersonate clients that have shown a certificate.

@@ -11,6 +11,8 @@ pub(crate) mod holdback;
 pub(crate) mod question;
 pub(crate) mod rehandshake;
 pub(crate) mod request;
+#[allow(dead_code, reason = "connectors are about to take their sessions from it")]
+pub(crate) mod session_cache;
 pub(crate) mod state;
 pub(crate) mod transport;
 pub(crate) mod wakers;

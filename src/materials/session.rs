@@ -130,7 +130,7 @@ impl fmt::Debug for Session {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use openssl::ssl::{
         HandshakeError, Ssl, SslContext, SslFiletype, SslMethod, SslSessionCacheMode, SslVersion,
@@ -141,7 +141,7 @@ mod tests {
     use std::thread;
 
     /// Shakes hands over a socket pair and gives the client's session.
-    fn session(version: SslVersion) -> Session {
+    pub(crate) fn session(version: SslVersion) -> Session {
         let file = |name: &str| format!("{}/fixtures/pki/{name}", env!("CARGO_MANIFEST_DIR"));
         let (near, far) = UnixStream::pair().unwrap();
         let mut server = SslContext::builder(SslMethod::tls()).unwrap();

@@ -25,7 +25,9 @@ use std::hint::black_box;
 pub struct Secret(Vec<u8>);
 
 impl Secret {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// The bytes. They are for those who have to keep or to use them, such as a
+    /// [`SessionStore`](crate::SessionStore): every copy is theirs to clear.
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 

@@ -54,6 +54,7 @@ mod revocation;
 mod secure_options;
 mod send_sync;
 mod server;
+mod session_stores;
 mod sni;
 #[cfg(feature = "serde")]
 mod ssl_conf;

@@ -60,6 +60,7 @@ fn every_public_type_is_debug_send_and_sync() {
         shared::<ErrorKind>(),
         shared::<Identity>(),
         shared::<KeyLogFile>(),
+        shared::<MemorySessionStore>(),
         shared::<MethodSide>(),
         shared::<Negotiated<'_>>(),
         shared::<OcspCache>(),
@@ -94,6 +95,9 @@ fn every_public_type_is_debug_send_and_sync() {
         shared::<Session>(),
         shared::<SessionCache>(),
         shared::<StapleVerdict>(),
+        shared::<TicketKeys>(),
+        shared::<TicketRenewal>(),
+        shared::<TicketRotation>(),
         shared::<TlsAcceptor>(),
         shared::<TlsConnector>(),
         shared::<TlsServer>(),
@@ -106,7 +110,12 @@ fn every_public_type_is_debug_send_and_sync() {
         shared::<VersionRange>(),
         secret::<PreSharedKey>(),
         secret::<Secret>(),
+        secret::<TicketKey>(),
     ];
+    #[cfg(feature = "redis")]
+    known.push(shared::<RedisSessionStore>());
+    #[cfg(not(feature = "redis"))]
+    known.push("RedisSessionStore");
     // Those that own a hook of the application, or its future, which need not be shared.
     known.extend(["ConfigBuilder", "TlsEngine"]);
     let traits = [

@@ -1,11 +1,15 @@
 //! What the integration tests share.
 
 pub(crate) mod fixtures;
+#[cfg(any(feature = "cli", feature = "redis"))]
+pub(crate) mod folder;
 pub(crate) mod libssl;
 pub(crate) mod ocsp;
 pub(crate) mod pair;
 #[cfg(feature = "cli")]
 pub(crate) mod program;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 #[cfg(feature = "cli")]
 pub(crate) mod s_client;
 pub(crate) mod script;

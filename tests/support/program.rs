@@ -18,6 +18,12 @@ pub(crate) fn run(args: &[&str]) -> Output {
     patina(args).output().unwrap()
 }
 
+/// Whether the one connection of a `patina connect --json` has resumed a session.
+pub(crate) fn reused(output: &Output) -> bool {
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    event(&lines(&output.stdout), "secure")["session_reused"].as_bool().unwrap()
+}
+
 pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }

@@ -1,6 +1,6 @@
 //! `openssl s_client` and `s_server`, against the program `patina`.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use super::fixtures;
@@ -18,6 +18,31 @@ pub(crate) fn s_client(server: &Serving, words: &[&str]) -> String {
     let target = server.target.replace("localhost", "127.0.0.1");
     let output = openssl(&[&["s_client", "-connect", &target], words].concat()).output().unwrap();
     text(&output.stdout) + &text(&output.stderr)
+}
+
+/// What `openssl s_client` says until the line that it sends has come back, and so the tickets with it.
+pub(crate) fn s_client_echoed(server: &Serving, words: &[&str]) -> String {
+    let target = server.target.replace("localhost", "127.0.0.1");
+    let mut command = openssl(&[&["s_client", "-connect", &target], words].concat());
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"a line that comes back\n").unwrap();
+    let mut said = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    while !said.ends_with("a line that comes back\n") {
+        assert_ne!(stdout.read_line(&mut said).unwrap(), 0, "it ended after {said}");
+    }
+    drop(stdin);
+    std::io::copy(&mut stdout, &mut std::io::sink()).unwrap();
+    assert!(child.wait().unwrap().success());
+    said
+}
+
+/// How many of the handshakes that `s_client` tells of were full, and how many resumed.
+pub(crate) fn handshakes(said: &str) -> (usize, usize) {
+    let count = |word: &str| said.lines().filter(|line| line.starts_with(word)).count();
+    (count("New, TLSv"), count("Reused, TLSv"))
 }
 
 /// `openssl s_server` for one connection. It would end with its input, which the child holds.

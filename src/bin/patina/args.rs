@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::args_shared::{SharedArgs, YesNo};
+use crate::sessions::{self, Store};
 use crate::starttls::StartTls;
 
 static VERSION: LazyLock<String> =
@@ -62,15 +63,6 @@ pub(crate) enum Mismatch {
     Alert,
     /// The handshake goes on without a protocol
     Ignore,
-}
-
-/// Where a server keeps its sessions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Store {
-    /// Nowhere: clients keep them, as tickets
-    None,
-    /// In memory
-    Memory,
 }
 
 /// What a client with a PSK identity that nobody knows gets.
@@ -145,13 +137,13 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) unknown_psk_identity: UnknownIdentity,
 
-    /// Where sessions are kept: none gives tickets, memory session ids that hold until the server ends
+    /// Where sessions are kept: none gives tickets; memory session ids that hold until the server ends; Redis session ids that
+    /// servers with the same Redis know, redis+unix:///PATH for a Unix socket
     #[arg(
         long,
-        value_name = "none|memory",
-        value_enum,
-        default_value_t = Store::None,
-        hide_possible_values = true,
+        value_name = "none|memory|redis://HOST:PORT",
+        value_parser = sessions::parse,
+        default_value = "none",
         help_heading = "Sessions"
     )]
     pub(crate) session_store: Store,

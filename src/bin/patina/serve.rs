@@ -56,6 +56,9 @@ pub(crate) async fn run(args: &ServeArgs) -> Result<(), Failure> {
     for warning in serving.config.warnings() {
         output.note(warning);
     }
+    if let Some(warning) = args.session_store.warning().await {
+        output.note(&warning);
+    }
     let server = TlsServer::bind(&*address, serving.config).await;
     let server = server
         .map_err(|error| Failure::from(Report::of(&error).doing(&format!("listening on {address}"))))?;

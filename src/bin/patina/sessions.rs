@@ -1,81 +1,47 @@
-//! Sessions that the server keeps in memory.
+//! Where a server keeps its sessions.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use patina_tls::{ConfigBuilder, MemorySessionStore, RedisSessionStore, Server};
 
-use patina_tls::{HookFuture, HookResult, Secret, SessionStore};
-
-/// The most sessions that are kept.
-const LARGEST: usize = 20_000;
-
-/// `--session-store memory`: gone with the process.
-#[derive(Default)]
-pub(crate) struct Memory(Mutex<HashMap<Vec<u8>, Kept>>);
-
-struct Kept {
-    session: Secret,
-    until: Instant,
+/// The value of `--session-store`. A clone is the same store.
+#[derive(Debug, Clone)]
+pub(crate) enum Store {
+    /// Nowhere: clients keep them, as tickets.
+    None,
+    /// In memory: gone with the process.
+    Memory(MemorySessionStore),
+    /// In Redis.
+    Redis(RedisSessionStore),
 }
 
-impl Memory {
-    fn kept(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Kept>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Store {
+    pub(crate) fn is_none(&self) -> bool {
+        matches!(self, Store::None)
     }
 
-    fn keep(&self, id: Vec<u8>, session: Secret, lifetime: Duration, now: Instant) {
-        let Some(until) = now.checked_add(lifetime) else { return };
-        let mut kept = self.kept();
-        if kept.len() >= LARGEST {
-            kept.retain(|_, kept| kept.until > now);
-        }
-        // A session that is not kept costs its client a full handshake.
-        if kept.len() < LARGEST {
-            kept.insert(id, Kept { session, until });
+    pub(crate) fn serve(&self, builder: ConfigBuilder<Server>) -> ConfigBuilder<Server> {
+        match self {
+            Store::None => builder,
+            Store::Memory(store) => builder.session_store(store.clone()),
+            Store::Redis(store) => builder.session_store(store.clone()),
         }
     }
 
-    fn find(&self, id: &[u8], now: Instant) -> Option<Secret> {
-        self.kept().get(id).filter(|kept| kept.until > now).map(|kept| kept.session.clone())
+    /// What is to be told about the store when the server begins.
+    pub(crate) async fn warning(&self) -> Option<String> {
+        let Store::Redis(store) = self else { return None };
+        let error = store.check().await.err()?;
+        Some(format!("--session-store: {}; until it does, every handshake is a full one", error.message()))
     }
 }
 
-impl SessionStore for Memory {
-    fn get(&self, id: Vec<u8>) -> HookFuture<HookResult<Option<Secret>>> {
-        let found = self.find(&id, Instant::now());
-        Box::pin(async move { Ok(found) })
-    }
-
-    fn put(&self, id: Vec<u8>, session: Secret, lifetime: Duration) -> HookFuture<HookResult<()>> {
-        self.keep(id, session, lifetime, Instant::now());
-        Box::pin(async { Ok(()) })
-    }
-
-    fn remove(&self, id: Vec<u8>) -> HookFuture<HookResult<()>> {
-        self.kept().remove(&id);
-        Box::pin(async { Ok(()) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sessions_end_with_their_lifetime_and_there_is_a_limit() {
-        let memory = Memory::default();
-        let start = Instant::now();
-        let keep = |number: usize, now| {
-            memory.keep(number.to_be_bytes().to_vec(), Secret::from(&b"x"[..]), Duration::from_secs(10), now);
-        };
-        for number in 0..=LARGEST {
-            keep(number, start);
+/// Reads `none`, `memory`, or an address of a Redis.
+pub(crate) fn parse(text: &str) -> Result<Store, String> {
+    match text {
+        "none" => Ok(Store::None),
+        "memory" => Ok(Store::Memory(MemorySessionStore::new())),
+        _ if text.starts_with("redis") => {
+            RedisSessionStore::new(text).map(Store::Redis).map_err(|error| error.message().to_owned())
         }
-        let find =
-            |number: usize, after| memory.find(&number.to_be_bytes(), start + Duration::from_secs(after));
-        assert!(find(0, 9).is_some() && find(0, 10).is_none());
-        assert!(find(LARGEST, 0).is_none(), "one too many");
-        keep(LARGEST, start + Duration::from_secs(10));
-        assert!(find(LARGEST, 11).is_some(), "what has ended makes room");
+        _ => Err("it is none, memory, or redis://HOST:PORT".to_owned()),
     }
 }

@@ -12,14 +12,13 @@ use patina_tls::{
     VersionRange, load_provider,
 };
 
-use crate::args::{ConnectArgs, Mismatch, Mode, ServeArgs, Store, UnknownIdentity};
+use crate::args::{ConnectArgs, Mismatch, Mode, ServeArgs, UnknownIdentity};
 use crate::args_shared::{CrlScope, SharedArgs, YesNo};
 use crate::failure::Failure;
 use crate::node_options::NodeOptions;
 use crate::ocsp::OcspFiles;
 use crate::output::Output;
 use crate::psk::Keys;
-use crate::sessions::Memory;
 use crate::tickets;
 
 /// The configuration of a client, and what the options of `--options` say about a single connection.
@@ -244,13 +243,16 @@ fn server_builder(
         Some(Mismatch::Alert) => builder = builder.alpn_mismatch(AlpnMismatch::Alert),
         Some(Mismatch::Ignore) => builder = builder.alpn_mismatch(AlpnMismatch::Ignore),
     }
-    if args.session_store == Store::Memory {
-        builder = builder.session_store(Memory::default());
-    }
-    if args.no_tickets {
+    builder = args.session_store.serve(builder);
+    if args.no_tickets && args.session_store.is_none() {
         builder = builder.secure_options(SecureOptions::NO_TICKET).session_tickets(0);
     }
     if let Some(text) = &args.ticket_keys {
+        if !args.session_store.is_none() {
+            return Err(Failure::Usage(
+                "--ticket-keys: with --session-store there are no tickets".to_owned(),
+            ));
+        }
         builder = builder.ticket_keys(tickets::key(text)?);
     }
     if let Some(context) = &args.session_id_context {
