@@ -249,7 +249,7 @@ fn the_facts_come_as_json_for_those_who_ask() {
 #[test]
 fn wrong_use_is_one_line_and_exit_code_2() {
     let cases: &[(&[&str], &str)] = &[
-        (&[], "no command; there are serve, connect and ciphers, see patina --help"),
+        (&[], "no command; there are serve, connect, ciphers, probe and version, see patina --help"),
         (&["serve", "--xyz"], "--xyz is unknown"),
         (&["connect", "a:1", "--xyz", "x"], "--xyz is unknown"),
         (&["connect", "a"], "HOST:PORT: \"a\" has no port"),

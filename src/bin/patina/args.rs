@@ -14,7 +14,7 @@ static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), openssl::version::version()));
 
 /// Options that other versions of this program have.
-const ELSEWHERE: [&str; 2] = ["--early-data", "probe"];
+const ELSEWHERE: [&str; 1] = ["--early-data"];
 
 /// TLS servers, clients and cipher strings over the system's libssl.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Connect(Box<ConnectArgs>),
     /// List the suites that a cipher string selects, in their order
     Ciphers(CiphersArgs),
+    /// Find out what a server accepts: versions, suites, groups, and what it does beside
+    Probe(ProbeArgs),
     /// Tell which libssl is in use, its providers, and what it can do
     Version(VersionArgs),
 }
@@ -270,6 +272,28 @@ pub(crate) struct CiphersArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// The server; an IPv6 address stands in brackets
+    #[arg(value_name = "HOST:PORT")]
+    pub(crate) target: String,
+    /// One JSON object instead of tables
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Name to ask for (SNI), which the certificate must be for [default: HOST, unless it is an IP address]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) servername: Option<String>,
+    /// Begin in the clear, as this protocol does, and then ask for TLS [default: none]
+    #[arg(long, value_name = "PROTOCOL", value_enum)]
+    pub(crate) starttls: Option<StartTls>,
+    /// How long each connection may take, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 5000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) timeout: u64,
+    /// How many connections are open at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) parallel: u16,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct VersionArgs {
     /// One JSON object
     #[arg(long)]
@@ -299,7 +323,10 @@ fn instead(error: &clap::Error) -> Instead {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Instead::Print(error.render().to_string()),
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
-            Instead::Refuse("no command; there are serve, connect and ciphers, see patina --help".to_owned())
+            Instead::Refuse(
+                "no command; there are serve, connect, ciphers, probe and version, see patina --help"
+                    .to_owned(),
+            )
         }
         ErrorKind::UnknownArgument => {
             let name = context(ContextKind::InvalidArg).unwrap_or("an argument");
@@ -314,9 +341,9 @@ fn instead(error: &clap::Error) -> Instead {
             let name = context(ContextKind::InvalidSubcommand).unwrap_or_default();
             match ELSEWHERE.contains(&name) {
                 true => Instead::Refuse(format!("{name} is not available in this version")),
-                false => {
-                    Instead::Refuse(format!("{name} is no command; there are serve, connect and ciphers"))
-                }
+                false => Instead::Refuse(format!(
+                    "{name} is no command; there are serve, connect, ciphers, probe and version"
+                )),
             }
         }
         _ => Instead::Refuse(one_line(&error.render().to_string())),

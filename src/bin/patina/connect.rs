@@ -125,7 +125,7 @@ fn report_closed(
 }
 
 /// `HOST:PORT`, `[V6]:PORT`.
-fn split_target(target: &str) -> Result<(&str, u16), Failure> {
+pub(crate) fn split_target(target: &str) -> Result<(&str, u16), Failure> {
     let refuse = |why: &str| Failure::Usage(format!("HOST:PORT: {target:?} {why}"));
     let (host, port) = target.rsplit_once(':').ok_or_else(|| refuse("has no port"))?;
     let port =
@@ -138,13 +138,13 @@ fn split_target(target: &str) -> Result<(&str, u16), Failure> {
     }
 }
 
-async fn dial(host: &str, port: u16, time: Duration) -> Result<TcpStream, Failure> {
+pub(crate) async fn dial(host: &str, port: u16, time: Duration) -> Result<TcpStream, Report> {
     let doing = format!("connecting to {host}:{port}");
     let report =
         |code: &str, reason: String| Report { code: code.to_owned(), reason, alert: None }.doing(&doing);
     let addresses: Vec<_> = match lookup_host((host, port)).await {
         Ok(found) => found.collect(),
-        Err(error) => return Err(report("ENOTFOUND", error.to_string()).into()),
+        Err(error) => return Err(report("ENOTFOUND", error.to_string())),
     };
     match timeout(time, TcpStream::connect(addresses.as_slice())).await {
         Ok(Ok(tcp)) => {
@@ -152,12 +152,12 @@ async fn dial(host: &str, port: u16, time: Duration) -> Result<TcpStream, Failur
             let _ = tcp.set_nodelay(true);
             Ok(tcp)
         }
-        Ok(Err(error)) => Err(Report::of_io(&error).doing(&doing).into()),
-        Err(_) => Err(no_answer(time).doing(&doing).into()),
+        Ok(Err(error)) => Err(Report::of_io(&error).doing(&doing)),
+        Err(_) => Err(no_answer(time).doing(&doing)),
     }
 }
 
-fn no_answer(time: Duration) -> Report {
+pub(crate) fn no_answer(time: Duration) -> Report {
     Report { code: "ETIMEDOUT".to_owned(), reason: format!("no answer within {time:?}"), alert: None }
 }
 

@@ -1,4 +1,4 @@
-//! `patina`: the library as a program. It serves, connects, and lists cipher suites.
+//! `patina`: the library as a program. It serves, connects, lists cipher suites, and probes servers.
 
 mod args;
 mod args_shared;
@@ -12,6 +12,7 @@ mod node_options;
 mod ocsp;
 mod output;
 mod page;
+mod probe;
 mod psk;
 mod pump;
 mod rehandshake;
@@ -62,6 +63,7 @@ fn run(cli: &Cli) -> Result<(), Failure> {
         }
         Command::Connect(args) => on(&mut Builder::new_current_thread(), connect::run(args)),
         Command::Ciphers(args) => ciphers::run(args),
+        Command::Probe(args) => on(&mut Builder::new_current_thread(), probe::run(args)),
         Command::Version(args) => version::run(args),
     }
 }
