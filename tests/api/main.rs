@@ -39,6 +39,8 @@ mod program_ocsp;
 #[cfg(feature = "cli")]
 mod program_options;
 #[cfg(feature = "cli")]
+mod program_probe;
+#[cfg(feature = "cli")]
 mod program_rehandshake;
 #[cfg(feature = "cli")]
 mod program_sessions;

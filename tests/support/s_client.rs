@@ -45,17 +45,27 @@ pub(crate) fn handshakes(said: &str) -> (usize, usize) {
     (count("New, TLSv"), count("Reused, TLSv"))
 }
 
-/// `openssl s_server` for one connection. It would end with its input, which the child holds.
+/// `openssl s_server`, for one connection unless said otherwise. It would end with its input, which the child holds.
 pub(crate) struct SServer {
     child: Child,
     stdout: BufReader<ChildStdout>,
-    target: String,
+    pub(crate) target: String,
 }
 
 impl SServer {
     pub(crate) fn start(words: &[&str]) -> SServer {
-        let accept = ["s_server", "-accept", "127.0.0.1:0", "-naccept", "1"];
-        let mut command = openssl(&[&accept[..], words].concat());
+        SServer::accepting(&[&["-naccept", "1"], words].concat())
+    }
+
+    /// One for any number of connections, which all get a page.
+    pub(crate) fn lasting(words: &[&str]) -> SServer {
+        SServer::accepting(&[&["-www"], words].concat())
+    }
+
+    fn accepting(words: &[&str]) -> SServer {
+        let mut command = openssl(&[&["s_server", "-accept", "127.0.0.1:0"], words].concat());
+        // Nobody reads its complaints, which can be many.
+        command.stderr(Stdio::null());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let target = loop {

@@ -15,12 +15,14 @@ mod tape;
 use std::io::Write;
 use std::net::SocketAddr;
 
-use patina_tls::{Certificate, ClientConfig, ProtocolVersion, openssl};
+use patina_ciphers::{Authentication, KeyExchange, by_id};
+use patina_tls::{Certificate, CipherSuite, ClientConfig, ProtocolVersion, ServerVerification, openssl};
 
 use self::choice::Choices;
 use self::dialer::Dialer;
 use self::features::{Finding, Resumption};
 use self::findings::{Findings, Shown};
+use self::groups::Along;
 use self::progress::Progress;
 use self::suites::Version;
 use crate::args::ProbeArgs;
@@ -70,7 +72,7 @@ async fn explore(dialer: &Dialer, target: &str) -> Result<Findings, Failure> {
     let old = accepted.iter().copied().rfind(|version| *version < ProtocolVersion::TLSv1_3);
     let newest = (highest == ProtocolVersion::TLSv1_3).then_some(highest);
     let below = accepted.len().checked_sub(2).map(|place| accepted[place]);
-    let anchor = versions.iter().find_map(Version::curve);
+    let along = versions.iter().find(|it| Some(it.version) == old).map_or(Along::Free, Version::along);
 
     let resume = |version, by| async move {
         match version {
@@ -80,7 +82,7 @@ async fn explore(dialer: &Dialer, target: &str) -> Result<Findings, Failure> {
     };
     let groups = |version| async move {
         match version {
-            Some(version) => Some(groups::explore(dialer, version, anchor).await),
+            Some(version) => Some(groups::explore(dialer, version, along).await),
             None => skipped(dialer),
         }
     };
@@ -96,8 +98,8 @@ async fn explore(dialer: &Dialer, target: &str) -> Result<Findings, Failure> {
             None => not_asked(dialer),
         }
     };
+    // Before TLS 1.2 there is no choice of signatures.
     let signed = old.filter(|version| *version == ProtocolVersion::TLSv1_2);
-    // Up to TLS 1.2, which is one older than the newest, the algorithms are not chosen.
     let (old_groups, new_groups, old_signatures, new_signatures) =
         tokio::join!(groups(old), groups(newest), signatures(signed), signatures(newest));
     let (by_id, by_ticket, by_new_ticket, renegotiated, fallback, alpn, staple) = tokio::join!(
@@ -145,7 +147,7 @@ async fn first_contact(dialer: &Dialer) -> Result<SocketAddr, Failure> {
     let config = ClientConfig::builder()
         .versions(ProtocolVersion::TLSv1_0..=ProtocolVersion::TLSv1_3)
         .security_level(0)
-        .server_verification(patina_tls::ServerVerification::InsecureReport)
+        .server_verification(ServerVerification::InsecureReport)
         .handshake_timeout(dialer.time())
         .build()?;
     let attempt = dialer.once(&config, dialer.options.clone()).await?;
@@ -179,10 +181,19 @@ fn nothing_accepted(versions: &[Version], target: &str) -> Report {
 }
 
 impl Version {
-    /// The curve of the key in the server's certificate.
-    fn curve(&self) -> Option<u16> {
+    /// How the groups are to be asked for.
+    fn along(&self) -> Along {
+        let is_free = |suite: &CipherSuite| {
+            by_id(suite.id()).is_some_and(|suite| {
+                suite.key_exchange() == KeyExchange::Ecdhe && suite.authentication() != Authentication::Ecdsa
+            })
+        };
+        if self.choices.items().any(is_free) {
+            return Along::Free;
+        }
         let certificates = self.choices.found.iter().filter_map(|(_, seen)| seen.chain.first());
-        certificates.filter_map(Certificate::asn1_curve).find_map(|name| groups::by_curve(&name))
+        let curve = certificates.filter_map(Certificate::asn1_curve).find_map(|name| groups::by_curve(&name));
+        curve.map_or(Along::Free, Along::Curve)
     }
 }
 

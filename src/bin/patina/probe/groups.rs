@@ -75,20 +75,40 @@ pub(super) fn by_curve(name: &str) -> Option<u16> {
     GROUPS.iter().find(|(_, other)| *other == name).map(|(id, _)| *id)
 }
 
-/// Asks for all groups of a version. `anchor` is the curve of the server's certificate, without which a server of TLS 1.2 or
-/// older cannot use it (RFC 8422 section 5.1).
-pub(super) async fn explore(
-    dialer: &Dialer,
-    version: ProtocolVersion,
-    anchor: Option<u16>,
-) -> Choices<u16, ()> {
+/// With which suites a server of TLS 1.2 or older is asked for its groups.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Along {
+    /// Those that are signed with RSA, or not at all.
+    Free,
+    /// All: the key in its certificate is on this curve, which has to be offered with every other (RFC 8422 section 5.1).
+    Curve(u16),
+}
+
+impl Along {
+    fn suites(self) -> &'static str {
+        match self {
+            Along::Free => "kECDHE+aRSA:kECDHE+aNULL:@SECLEVEL=0",
+            Along::Curve(_) => "kECDHE:@SECLEVEL=0",
+        }
+    }
+
+    fn anchor(self) -> Option<u16> {
+        match self {
+            Along::Free => None,
+            Along::Curve(id) => Some(id),
+        }
+    }
+}
+
+/// Asks for all groups of a version.
+pub(super) async fn explore(dialer: &Dialer, version: ProtocolVersion, along: Along) -> Choices<u16, ()> {
     let all: Vec<u16> = GROUPS
         .iter()
         .filter(|(_, name)| ClientConfig::builder().groups(*name).build().is_ok())
         .map(|(id, _)| *id)
         .collect();
     // libssl leaves out what is not for the version.
-    let offered = offering(dialer, version, &all)
+    let offered = offering(dialer, version, along, &all)
         .and_then(|config| client_hello(&config, dialer.options.clone()).map_err(|text| other(&text)));
     let mut offered = match offered {
         Ok(hello) => hello.groups(),
@@ -102,9 +122,9 @@ pub(super) async fn explore(
             dialer.progress.asking("groups");
             let mut offer = left.to_vec();
             if version < ProtocolVersion::TLSv1_3 {
-                offer.extend(anchor.filter(|id| !left.contains(id)));
+                offer.extend(along.anchor().filter(|id| !left.contains(id)));
             }
-            let attempt = dialer.attempt(&offering(dialer, version, &offer)?).await?;
+            let attempt = dialer.attempt(&offering(dialer, version, along, &offer)?).await?;
             let version_is_ours =
                 attempt.flight.hello.as_ref().is_some_and(|hello| hello.version == version.code());
             let place = match attempt.flight.key() {
@@ -120,13 +140,18 @@ pub(super) async fn explore(
     choices
 }
 
-fn offering(dialer: &Dialer, version: ProtocolVersion, groups: &[u16]) -> Result<ClientConfig, Report> {
+fn offering(
+    dialer: &Dialer,
+    version: ProtocolVersion,
+    along: Along,
+    groups: &[u16],
+) -> Result<ClientConfig, Report> {
     let names: Vec<String> = groups.iter().map(|id| group_name(*id)).collect();
     let builder = dialer.builder(version).groups(names.join(":"));
     let builder = match version {
         ProtocolVersion::TLSv1_3 => builder,
         // An exchange without a curve would say nothing.
-        _ => builder.cipher_list("kECDHE:@SECLEVEL=0"),
+        _ => builder.cipher_list(along.suites()),
     };
     builder.build().map_err(|error| Report::of(&error))
 }
