@@ -75,11 +75,11 @@ pub use config::psk::{PskResolver, PskSource};
 pub use config::redis_store::RedisSessionStore;
 pub use config::resolver::{ConfigResolver, HookFuture, HookResult, Selection};
 pub use config::session_store::SessionStore;
-pub use config::ticket_key_resolver::TicketKeyResolver;
 pub use config::settings::{
     AlpnMismatch, CipherPreference, DhChoice, IdentityCheck, SessionCache, SessionListener, UnknownName,
 };
 pub use config::side::{Client, Server, Side};
+pub use config::ticket_key_resolver::TicketKeyResolver;
 pub use conn::request::{KeyUpdate, RenegotiateOptions};
 pub use face::acceptor::TlsAcceptor;
 pub use face::blocking::BlockingStream;

@@ -80,8 +80,10 @@ impl fmt::Debug for OcspRequest {
 /// `Fn(OcspRequest) -> impl Future` are sources, and so is an [`OcspResponse`].
 ///
 /// `Ok(None)` staples nothing, and so does an error: what fails here costs the client a question of its own, never the
-/// connection. A panic fails the handshake and is resumed in the task that accepts. What is answered goes to the client as it
-/// is, in DER; from 3.6 on libssl leaves out what is no response.
+/// connection. A panic fails the handshake and is resumed in the task that accepts.
+///
+/// What is answered goes to the client as it is, in DER. From OpenSSL 3.6 on libssl reads it first: bytes that are no response
+/// are not sent, nor a response about another certificate, nor any to a certificate that is its own issuer.
 pub trait OcspSource: Send + Sync {
     /// Finds the response. The future is awaited outside of libssl, within the handshake timeout.
     fn staple(&self, request: OcspRequest) -> HookFuture<HookResult<Option<Vec<u8>>>>;

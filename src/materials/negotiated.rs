@@ -295,20 +295,20 @@ impl<'a> Negotiated<'a> {
     }
 
     /// The OCSP response that the server has stapled, in DER and not verified: Node's event `OCSPResponse`. On a server, what
-    /// it has stapled itself.
+    /// its source has found to staple.
     ///
     /// `None` when there is none: the client has not [asked](crate::ConfigBuilder::request_ocsp), the server has nothing to
     /// say, or a session was resumed.
     ///
     /// # Security
     /// Whoever answers the connection can send any response: [`OcspVerifier::judge`](crate::OcspVerifier::judge) tells what
-    /// it is worth.
+    /// it is worth. From OpenSSL 3.6 on, bytes that are no response fail the client's handshake.
     ///
     /// # OpenSSL
-    /// `SSL_get_tlsext_status_ocsp_resp`.
+    /// `SSL_get_tlsext_status_ocsp_resp`; from 3.6 on `SSL_get0_tlsext_status_ocsp_resp_ex`, the first of them.
     #[doc(alias = "OCSPResponse")]
-    pub fn ocsp_response(&self) -> Option<&'a [u8]> {
-        self.ssl.ocsp_status().filter(|response| !response.is_empty())
+    pub fn ocsp_response(&self) -> Option<Vec<u8>> {
+        compat::stapled_response(self.ssl)
     }
 
     /// The signature algorithms that both sides have, in order, such as `RSA-PSS+SHA256`: Node's `getSharedSigalgs()`.

@@ -203,7 +203,7 @@ impl OcspVerifier {
             None => StapleVerdict::NotShown,
             Some(_) if negotiated.session_reused() => StapleVerdict::NotShown,
             Some((certificate, intermediates)) => {
-                self.judge_staple(negotiated.ocsp_response(), certificate, intermediates)
+                self.judge_staple(negotiated.ocsp_response().as_deref(), certificate, intermediates)
             }
         }
     }

@@ -736,3 +736,37 @@ pub(super) mod ocsp {
         fn i2d_OCSP_REQUEST(request: *mut OCSP_REQUEST, to: *mut *mut c_uchar) -> c_int, absent -1;
     }
 }
+
+/// The stapled OCSP response in DER, as a copy: `SSL_get_tlsext_status_ocsp_resp`. On a server, the one that was set.
+///
+/// From OpenSSL 3.6 on that function frees what its last call has given, so that two borrows, or two threads, would meet freed
+/// memory. Its successor gives libssl's own list, which is only read.
+#[cfg(ossl360)]
+pub(crate) fn stapled_response(ssl: &SslRef) -> Option<Vec<u8>> {
+    use openssl_sys as ffi;
+    const SSL_CTRL_GET_TLSEXT_STATUS_REQ_OCSP_RESP_EX: c_int = 142;
+    let mut list: *mut ffi::OPENSSL_STACK = std::ptr::null_mut();
+    // SAFETY: the SSL is alive and keeps the list, which may be NULL and has then no elements; the command only tells where it
+    // is. The response is encoded twice, first for its length.
+    unsafe {
+        let place = (&raw mut list).cast();
+        ffi::SSL_ctrl(ssl.as_ptr(), SSL_CTRL_GET_TLSEXT_STATUS_REQ_OCSP_RESP_EX, 0, place);
+        let response: *mut ffi::OCSP_RESPONSE = match list.is_null() {
+            true => return None,
+            false => ffi::OPENSSL_sk_value(list, 0).cast(),
+        };
+        if response.is_null() {
+            return None;
+        }
+        let length = ffi::i2d_OCSP_RESPONSE(response, std::ptr::null_mut());
+        let mut der = vec![0u8; usize::try_from(length).ok().filter(|length| *length > 0)?];
+        let mut start = der.as_mut_ptr();
+        (ffi::i2d_OCSP_RESPONSE(response, &raw mut start) == length).then_some(der)
+    }
+}
+
+/// The stapled OCSP response in DER, as a copy: `SSL_get_tlsext_status_ocsp_resp`. On a server, the one that was set.
+#[cfg(not(ossl360))]
+pub(crate) fn stapled_response(ssl: &SslRef) -> Option<Vec<u8>> {
+    ssl.ocsp_status().filter(|response| !response.is_empty()).map(<[u8]>::to_vec)
+}

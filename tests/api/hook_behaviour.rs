@@ -275,7 +275,7 @@ fn effect(hook: Hook, client: &Stream, server: &Stream) -> bool {
         Hook::ClientCertificate | Hook::VerifierOfClients => {
             far.authorized() && far.peer_certificate().is_some()
         }
-        Hook::Staple => near.ocsp_response() == Some(STAPLE),
+        Hook::Staple => near.ocsp_response().as_deref() == Some(STAPLE),
         Hook::PreSharedKey => far.psk_identity() == Some(b"meter-7"),
         Hook::SessionLookUp | Hook::SessionKeeping => true,
     }

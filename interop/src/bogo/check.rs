@@ -156,7 +156,7 @@ fn identities(flags: &Flags, engine: &TlsEngine) -> Result<()> {
         }
     }
     if let Some(expected) = &flags.expect_ocsp_response
-        && facts.ocsp_response() != Some(expected)
+        && facts.ocsp_response().as_deref() != Some(expected)
     {
         return match facts.session_reused() {
             true => unimplemented("a resumed session does not have the OCSP response"),

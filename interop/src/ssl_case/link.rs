@@ -101,7 +101,7 @@ fn connect(
     link.go(plan, plan.mode);
     if sides.server.extra.cert_status
         && link.outcome == Outcome::Success
-        && link.client.negotiated().ocsp_response() != Some(setup::STATUS)
+        && link.client.negotiated().ocsp_response().as_deref() != Some(setup::STATUS)
     {
         link.outcome = Outcome::ClientFail;
     }

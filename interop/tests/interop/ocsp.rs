@@ -125,7 +125,7 @@ async fn we_get(
     let tcp = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let tls = TlsConnector::new(config).connect("localhost", tcp).await;
     // The connection ends here.
-    let got = tls.ok().map(|tls| tls.negotiated().ocsp_response().map(<[u8]>::to_vec));
+    let got = tls.ok().map(|tls| tls.negotiated().ocsp_response());
     process.wait().await.unwrap();
     let text = String::from_utf8(process.output()).unwrap();
     let asked = text.split_once("asked ").map(|(_, rest)| rest.split_once('.').unwrap().0.to_owned());

@@ -81,7 +81,7 @@ impl Facts {
             session_id: session.as_ref().map(|session| session.id().to_vec()).unwrap_or_default(),
             ticket: session.as_ref().is_some_and(|session| session.ticket().is_some()),
             peer_certificate: negotiated.peer_certificate(),
-            ocsp_response: negotiated.ocsp_response().map(<[u8]>::to_vec),
+            ocsp_response: negotiated.ocsp_response(),
             own_certificate: negotiated.own_certificate(),
             ocsp_status: None,
             is_server: negotiated.as_openssl().is_server(),
