@@ -205,7 +205,7 @@ pub(super) async fn staple(dialer: &Dialer, version: ProtocolVersion) -> Result<
         Ok(tls) => {
             let negotiated = tls.negotiated();
             negotiated.ocsp_response().map(|der| {
-                let status = status(der, &negotiated.peer_chain());
+                let status = status(&der, &negotiated.peer_chain());
                 Staple { length: der.len(), status }
             })
         }
