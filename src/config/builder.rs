@@ -696,7 +696,9 @@ impl ConfigBuilder<Server> {
     /// stay for the life of the configuration.
     ///
     /// Give clones of one [`TicketKeys`] to several configurations, or a [`TicketKey`](crate::TicketKey) of the same 48 bytes to
-    /// several processes, and their servers resume each other's clients. The keys are those of the acceptor's configuration,
+    /// several processes, and their servers resume each other's clients, provided that they have the same
+    /// [`session_id_context`](ConfigBuilder::session_id_context): by default those have that ask clients for the same; beside Node
+    /// it has to be set on both. The keys are those of the acceptor's configuration,
     /// whichever one a name or a resolver chooses.
     ///
     /// # OpenSSL

@@ -7,5 +7,6 @@ mod groups;
 mod legacy;
 mod ocsp;
 mod table;
+mod tickets;
 mod token;
 mod unsafe_renegotiation;

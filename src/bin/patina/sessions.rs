@@ -10,7 +10,7 @@ pub(crate) enum Store {
     /// In memory: gone with the process.
     Memory(MemorySessionStore),
     /// In Redis.
-    Redis(RedisSessionStore),
+    Redis(Box<RedisSessionStore>),
 }
 
 impl Store {
@@ -22,7 +22,7 @@ impl Store {
         match self {
             Store::None => builder,
             Store::Memory(store) => builder.session_store(store.clone()),
-            Store::Redis(store) => builder.session_store(store.clone()),
+            Store::Redis(store) => builder.session_store(RedisSessionStore::clone(store)),
         }
     }
 
@@ -39,9 +39,10 @@ pub(crate) fn parse(text: &str) -> Result<Store, String> {
     match text {
         "none" => Ok(Store::None),
         "memory" => Ok(Store::Memory(MemorySessionStore::new())),
-        _ if text.starts_with("redis") => {
-            RedisSessionStore::new(text).map(Store::Redis).map_err(|error| error.message().to_owned())
-        }
+        _ if text.starts_with("redis") => RedisSessionStore::new(text)
+            .map(Box::new)
+            .map(Store::Redis)
+            .map_err(|error| error.message().to_owned()),
         _ => Err("it is none, memory, or redis://HOST:PORT".to_owned()),
     }
 }
