@@ -127,6 +127,8 @@ impl<S: Side> AdoptedBuilder<S> {
             session_store: None,
             session_store_timeout: SESSION_STORE_TIMEOUT,
             session_listener: None,
+            client_sessions: None,
+            never_renegotiates: false,
             unknown_psk_identity: UnknownPskIdentity::default(),
             without_identity: false,
             ticket_keys: None,

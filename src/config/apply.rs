@@ -23,6 +23,7 @@ use crate::materials::key_uri::open_engine;
 use crate::materials::library::missing_group;
 use crate::materials::ocsp::check_support as check_ocsp;
 use crate::materials::server_identity::check_server_identity;
+use crate::materials::session_cache::{ClientSessionCache, HOSTS};
 use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
@@ -52,6 +53,7 @@ pub(crate) const MAX_SEND_FRAGMENT: usize = 16384;
 const DEFAULT_MIN: ProtocolVersion = ProtocolVersion::TLSv1_2;
 
 pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
+    let client_sessions = choose_client_sessions(role, &settings);
     let cipher_list = settings.cipher_list.transpose()?;
     let alpn = settings.alpn.transpose()?;
     let secure_protocol =
@@ -164,7 +166,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         })?;
         sys::set_session_timeout(&mut ctx, seconds.into());
     }
-    let listens = settings.session_listener.is_some();
+    let listens = settings.session_listener.is_some() || client_sessions.is_some();
     let cache_mode = match (role, settings.session_cache) {
         (Role::Client, _) if listens => SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL,
         (Role::Server, _) if settings.session_store.is_some() => {
@@ -261,6 +263,8 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         session_store: settings.session_store,
         session_store_timeout: settings.session_store_timeout.unwrap_or(SESSION_STORE_TIMEOUT),
         session_listener: settings.session_listener,
+        client_sessions,
+        never_renegotiates: settings.secure_options.contains(SecureOptions::NO_RENEGOTIATION),
         key_log: settings.key_log,
         trust,
         max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),
@@ -283,6 +287,15 @@ fn slots(role: Role, key_log: bool, trace: bool) -> Vec<Slot> {
         slots.push(Slot::Message);
     }
     slots
+}
+
+/// The sessions that a client keeps. Where somebody wants to be asked anew for each connection, none unless told to.
+fn choose_client_sessions(role: Role, settings: &Settings) -> Option<Arc<ClientSessionCache>> {
+    let asks = settings.certificate_resolver.is_some()
+        || settings.peer_verifier.is_some()
+        || settings.psk_source.is_some();
+    let hosts = settings.resumption_hosts.unwrap_or(if asks { 0 } else { HOSTS });
+    (role == Role::Client && hosts > 0).then(|| Arc::new(ClientSessionCache::new(hosts)))
 }
 
 fn choose_versions(

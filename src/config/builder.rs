@@ -90,6 +90,7 @@ use crate::values::version::VersionRange;
 /// | `session_store` | server | none |
 /// | `session_store_timeout` | server | 500 ms |
 /// | `session_listener` | client | none |
+/// | `resumption_hosts` | client | 256; 0 with `certificate_resolver`, `peer_verifier` or a pre-shared key |
 /// | `key_log`, `message_trace` | both | none |
 pub struct ConfigBuilder<S: Side> {
     settings: Settings,
@@ -508,6 +509,23 @@ impl ConfigBuilder<Client> {
     #[must_use]
     pub fn psk_source(mut self, source: impl PskSource + 'static) -> Self {
         self.settings.psk_source = Some(Arc::new(source));
+        self
+    }
+
+    /// Sets for how many hosts sessions are kept in memory, to be resumed by the next connections of this configuration.
+    /// Default: 256; 0 keeps none.
+    ///
+    /// Resumption costs a tenth of a full handshake under TLS 1.2, and half under TLS 1.3. The certificate in the session is
+    /// compared with the host again, but whoever wants to be asked for each connection is not: so the default is 0 with a
+    /// certificate resolver, a peer verifier or a pre-shared key. A ticket of TLS 1.3 is used once (RFC 8446 appendix C.4). A
+    /// handshake that fails drops the sessions of its host. Node keeps sessions in its `https.Agent` only.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_sess_set_new_cb`, `SSL_set_session`, `SSL_SESS_CACHE_NO_INTERNAL`.
+    #[doc(alias = "maxCachedSessions")]
+    #[must_use]
+    pub fn resumption_hosts(mut self, hosts: usize) -> Self {
+        self.settings.resumption_hosts = Some(hosts);
         self
     }
 

@@ -21,6 +21,7 @@ use super::side::{Client, Role, Server, Side};
 use super::ticket_key_resolver::TicketKeyResolver;
 use crate::materials::keylog::{KeyLog, TraceSink};
 use crate::materials::negotiated::CipherSuite;
+use crate::materials::session_cache::ClientSessionCache;
 use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, ServerVerification};
@@ -82,6 +83,10 @@ pub(crate) struct Context {
     pub(crate) session_store: Option<Arc<dyn SessionStore>>,
     pub(crate) session_store_timeout: Duration,
     pub(crate) session_listener: Option<Arc<dyn SessionListener>>,
+    /// The application's options say so, and not only its policy.
+    pub(crate) never_renegotiates: bool,
+    /// The sessions of a client, for its next connections.
+    pub(crate) client_sessions: Option<Arc<ClientSessionCache>>,
     pub(crate) unknown_psk_identity: UnknownPskIdentity,
     /// Whether there is no certificate.
     pub(crate) without_identity: bool,

@@ -169,6 +169,7 @@ pub(crate) struct Settings {
     pub(crate) session_id_context: Option<Vec<u8>>,
     pub(crate) session_timeout: Option<Duration>,
     pub(crate) session_cache: SessionCache,
+    pub(crate) resumption_hosts: Option<usize>,
     pub(crate) session_tickets: Option<usize>,
     pub(crate) ticket_keys: Option<TicketKeys>,
     pub(crate) ticket_key_resolver: Option<Arc<dyn TicketKeyResolver>>,

@@ -1,4 +1,4 @@
-//! The input buffer of a connection: borrowed from a pool while it has bytes, given back when it is empty, so that an
+//! The buffers of a connection: borrowed from a pool while they have bytes, given back when they are empty, so that an
 //! idle connection holds none.
 
 use std::cell::RefCell;
@@ -6,11 +6,15 @@ use std::cell::RefCell;
 /// Bytes asked of the transport at once.
 pub(crate) const INPUT_SIZE: usize = 64 * 1024;
 
-/// Buffers that a thread keeps for the next connection.
+/// Room for the records of one write, and for whatever libssl adds to it.
+const OUTPUT_SIZE: usize = 68 * 1024;
+
+/// Buffers of each kind that a thread keeps for the next connection.
 const KEPT: usize = 8;
 
 thread_local! {
     static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static OUTPUTS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Ciphertext that was read from the transport and not yet taken by libssl.
@@ -89,9 +93,87 @@ impl Drop for Input {
     }
 }
 
+/// Ciphertext that libssl has written and the transport has not taken.
+#[derive(Default)]
+pub(crate) struct Output {
+    buffer: Vec<u8>,
+    /// How much of it the transport has taken.
+    start: usize,
+}
+
+impl Output {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.buffer.len()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        if self.buffer.capacity() == 0 {
+            self.buffer = OUTPUTS
+                .try_with(|pool| pool.borrow_mut().pop())
+                .ok()
+                .flatten()
+                .unwrap_or_else(|| Vec::with_capacity(OUTPUT_SIZE));
+        }
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Drops the first `count` bytes; the buffer goes back to the pool with the last one.
+    pub(crate) fn consume(&mut self, count: usize) {
+        self.start = (self.start + count).min(self.buffer.len());
+        if self.is_empty() {
+            self.release();
+        }
+    }
+
+    /// Drops all.
+    pub(crate) fn clear(&mut self) {
+        self.release();
+    }
+
+    fn release(&mut self) {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        self.start = 0;
+        // One that a peer who does not read has made larger goes to the system.
+        if buffer.capacity() == OUTPUT_SIZE {
+            buffer.clear();
+            let _ = OUTPUTS.try_with(|pool| {
+                let mut pool = pool.borrow_mut();
+                if pool.len() < KEPT {
+                    pool.push(buffer);
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_empty_output_holds_no_buffer() {
+        let mut output = Output::default();
+        output.push(b"abc");
+        output.consume(1);
+        output.push(b"d");
+        assert_eq!(output.bytes(), b"bcd");
+        output.consume(3);
+        assert!(output.is_empty() && output.buffer.capacity() == 0);
+        output.push(b"again");
+        assert_eq!(output.bytes(), b"again");
+        output.clear();
+        assert!(output.is_empty() && output.buffer.capacity() == 0);
+    }
 
     #[test]
     fn an_empty_input_holds_no_buffer() {

@@ -20,6 +20,7 @@ use crate::config::context::Context;
 use crate::config::side;
 use crate::materials::negotiated::Negotiated;
 use crate::materials::session::Session;
+use crate::materials::session_cache::SessionKey;
 use crate::sys::adopt;
 use crate::sys::hook::Hooks;
 use crate::sys::queue::stack_error;
@@ -47,6 +48,8 @@ pub(crate) struct Target {
     pub(crate) host: Option<String>,
     /// A session to resume.
     pub(crate) session: Option<Session>,
+    /// Neither to resume a session that the configuration keeps.
+    pub(crate) fresh: bool,
 }
 
 enum Phase {
@@ -162,14 +165,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// The application learns of new sessions when their peer is known to be the right one.
     fn tell_sessions(&mut self) {
         for session in self.state.take_sessions() {
-            if let Some(listener) = &self.state.context().session_listener {
+            let context = self.state.context();
+            if let Some(listener) = &context.session_listener {
                 listener.new_session(&session);
+            }
+            if let (Some(sessions), Some(key)) = (&context.client_sessions, self.state.session_key()) {
+                sessions.put(key.clone(), session);
             }
         }
     }
 
     fn fail_handshake(&mut self, ended: Ended) {
         self.state.note_verify_result(self.io.ssl());
+        self.state.forget_kept_session();
         let error = match ended {
             Ended::Failed(error) => failure::of_protocol(error, &self.state),
             Ended::Transport => failure::of_handshake(self.io.io_mut().take_end(), &self.state),
@@ -521,11 +529,16 @@ pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Ar
     if let Some(name) = &target.server_name {
         ssl.set_hostname(name).map_err(|e| stack_error(ErrorKind::Config, &e).with_option("server_name"))?;
     }
-    if let Some(session) = &target.session {
+    let key = SessionKey { host: target.host.clone(), server_name: target.server_name.clone() };
+    let kept = context.client_sessions.as_ref().filter(|_| !target.fresh && target.session.is_none());
+    let kept = kept.and_then(|sessions| sessions.take(&key));
+    let offers_kept = kept.is_some();
+    if let Some(session) = target.session.as_ref().or(kept.as_ref()) {
         sys::set_session(&mut ssl, session.as_openssl())
             .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
     }
-    Ok((ssl, Arc::new(State::new(Arc::clone(context), target.host))))
+    let key = context.client_sessions.is_some().then_some(key);
+    Ok((ssl, Arc::new(State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept))))))
 }
 
 fn no_connection(stack: &ErrorStack) -> Error {

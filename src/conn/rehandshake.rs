@@ -274,10 +274,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     fn begin_renegotiation(&mut self, options: RenegotiateOptions) -> Result<(Kind, Lifted), Error> {
         queue::clear();
+        let never = self.state.context().never_renegotiates;
         let ssl = self.io.ssl_mut();
         let mut lifted = Lifted::NOTHING;
         // The policy is about the peer's; libssl's option is about both sides'.
-        lifted.set = compat::options(ssl) & SslOptions::NO_RENEGOTIATION;
+        if !never {
+            lifted.set = compat::options(ssl) & SslOptions::NO_RENEGOTIATION;
+        }
         compat::clear_options(ssl, lifted.set);
         if !options.abbreviated {
             // A client that is asked always offers its session: a server that takes it sees no certificate.

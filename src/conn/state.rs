@@ -19,6 +19,7 @@ use crate::materials::certificate::Certificate;
 use crate::materials::identity::Identity;
 use crate::materials::negotiated::Facts;
 use crate::materials::session::Session;
+use crate::materials::session_cache::SessionKey;
 use crate::materials::verify::{ClientAuth, NameMismatch, ServerVerification, Verdict};
 use crate::sys::compat;
 use crate::sys::guard::Parked;
@@ -31,12 +32,17 @@ use crate::values::psk::{PreSharedKey, PskIdentity};
 use crate::values::ticket_key::TicketKey;
 use crate::values::verify_code::VerifyCode;
 
+/// How many new sessions wait for the application, at most: servers give out two at a time.
+const SESSIONS_WAITING: usize = 8;
+
 /// One a connection, shared by the connection and the ex_data slot of its SSL.
 pub(crate) struct State {
     pub(super) parked: Parked,
     pub(super) role: Role,
     /// The host that a client means: for the identity check.
     pub(super) host: Option<String>,
+    /// Under which key a client keeps its sessions, and whether it offers one of them.
+    session_key: Option<(SessionKey, bool)>,
     /// The configuration of the connector or acceptor: libssl asks it for sessions and tickets, whatever SNI has chosen.
     origin: Arc<Context>,
     control: Control,
@@ -143,12 +149,17 @@ pub(super) struct Known {
 }
 
 impl State {
-    pub(crate) fn new(context: Arc<Context>, host: Option<String>) -> State {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        host: Option<String>,
+        session_key: Option<(SessionKey, bool)>,
+    ) -> State {
         let role = context.role;
         State {
             parked: Parked::default(),
             role,
             host,
+            session_key,
             origin: Arc::clone(&context),
             control: Control::default(),
             own_handshake: AtomicBool::new(false),
@@ -397,8 +408,26 @@ impl State {
         matches!(self.inner().known.welcome, Some(Err(_)))
     }
 
+    pub(super) fn session_key(&self) -> Option<&SessionKey> {
+        self.session_key.as_ref().map(|(key, _)| key)
+    }
+
+    /// A handshake has failed: the sessions that were kept for this host may be why.
+    pub(super) fn forget_kept_session(&self) {
+        if let (Some(sessions), Some((key, true))) = (&self.origin.client_sessions, &self.session_key) {
+            sessions.forget(key);
+        }
+    }
+
     pub(super) fn put_session(&self, session: Session) {
-        self.inner().known.sessions.push(session);
+        let mut inner = self.inner();
+        let sessions = &mut inner.known.sessions;
+        // On a stream of the `openssl` crates nobody takes them.
+        if sessions.len() >= SESSIONS_WAITING {
+            sessions.remove(0);
+        }
+        sessions.push(session);
+        drop(inner);
         self.news.store(true, Ordering::Release);
     }
 

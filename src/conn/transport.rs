@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::buffer::Input;
+use super::buffer::{Input, Output};
 use super::holdback::HoldBack;
 use super::wakers::{Flow, Role, Wakers};
 use crate::sys::bio::{ByteIo, IoStep};
@@ -18,18 +18,13 @@ use crate::sys::bio::{ByteIo, IoStep};
 /// Corked bytes beyond which the socket is tried in the middle of a call.
 const CORK_LIMIT: usize = 64 * 1024;
 
-/// The capacity above which an emptied output buffer is not kept.
-const KEPT_OUTPUT: usize = 4 * 1024;
-
 /// A socket, with what was read ahead of libssl and what libssl wrote ahead of the socket.
 pub(crate) struct Transport<S> {
     io: S,
     input: Input,
     /// The peer has ended the transport.
     ended: bool,
-    output: Vec<u8>,
-    /// How much of `output` the socket has taken.
-    pushed: usize,
+    output: Output,
     /// libssl asked for a flush of the socket that has not happened.
     flush_due: bool,
     /// Collect records instead of writing each.
@@ -64,8 +59,7 @@ impl<S> Transport<S> {
             io,
             input: Input::default(),
             ended: false,
-            output: Vec::new(),
-            pushed: 0,
+            output: Output::default(),
             flush_due: false,
             corked: true,
             may_read: true,
@@ -130,13 +124,13 @@ impl<S> Transport<S> {
 
     /// Drops what the socket has not taken.
     pub(crate) fn discard(&mut self) {
-        self.output.truncate(self.pushed);
+        self.output.clear();
         self.flush_due = false;
     }
 
     /// Whether bytes wait for the socket, or the socket for a flush.
     pub(crate) fn must_push(&self) -> bool {
-        self.pushed < self.output.len() || self.flush_due
+        !self.output.is_empty() || self.flush_due
     }
 
     /// How the transport ended, if it did. An error is given out once.
@@ -151,19 +145,14 @@ impl<S> Transport<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     /// Hands the socket what it has not taken, and flushes it where libssl asked for that.
     pub(crate) fn poll_push(&mut self) -> Poll<io::Result<()>> {
-        while self.pushed < self.output.len() {
-            let bytes = &self.output[self.pushed..];
+        while !self.output.is_empty() {
+            let bytes = self.output.bytes();
             let taken =
                 ready!(self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_write(cx, bytes)))?;
             if taken == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.pushed += taken;
-        }
-        self.pushed = 0;
-        self.output.clear();
-        if self.output.capacity() > KEPT_OUTPUT {
-            self.output = Vec::new();
+            self.output.consume(taken);
         }
         if self.flush_due {
             ready!(self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_flush(cx)))?;
@@ -273,8 +262,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
                 Poll::Pending => break,
             }
         }
-        self.output.extend_from_slice(&bytes[taken..]);
-        if self.output.len() - self.pushed >= CORK_LIMIT
+        if taken < bytes.len() {
+            self.output.push(&bytes[taken..]);
+        }
+        if self.output.bytes().len() >= CORK_LIMIT
             && let Poll::Ready(Err(error)) = self.poll_push()
         {
             return self.fail(error);

@@ -50,6 +50,7 @@ pub struct ConnectOptions {
     send_server_name: bool,
     verify_name: Option<String>,
     session: Option<Session>,
+    fresh: bool,
 }
 
 impl ConnectOptions {
@@ -62,6 +63,7 @@ impl ConnectOptions {
             send_server_name: true,
             verify_name: None,
             session: None,
+            fresh: false,
         }
     }
 
@@ -97,6 +99,15 @@ impl ConnectOptions {
         self
     }
 
+    /// Shakes hands in full, whatever sessions the configuration
+    /// [keeps](crate::ConfigBuilder::resumption_hosts).
+    #[must_use]
+    pub fn without_resumption(mut self) -> Self {
+        self.session = None;
+        self.fresh = true;
+        self
+    }
+
     pub(crate) fn target(&self) -> Result<Target, Error> {
         let name = self.server_name.as_deref().unwrap_or(&self.host);
         let server_name = match host_name(name)? {
@@ -114,7 +125,12 @@ impl ConnectOptions {
             Host::Address => without_brackets(verify),
             Host::Name(_) => verify,
         };
-        Ok(Target { server_name, host: Some(host.to_owned()), session: self.session.clone() })
+        Ok(Target {
+            server_name,
+            host: Some(host.to_owned()),
+            session: self.session.clone(),
+            fresh: self.fresh,
+        })
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) mod public_key;
 mod self_signed;
 pub(crate) mod server_identity;
 pub(crate) mod session;
+pub(crate) mod session_cache;
 mod store_table;
 mod system_roots;
 pub(crate) mod ticket;

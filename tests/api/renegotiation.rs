@@ -460,3 +460,15 @@ async fn a_verifier_judges_the_certificate_of_a_later_handshake_before_any_data(
         let _ = (asked.await.unwrap(), client.await.unwrap());
     }
 }
+
+#[tokio::test]
+async fn an_option_that_forbids_it_forbids_it_to_this_side_as_well() {
+    let client = old_client().secure_options(patina_tls::SecureOptions::NO_RENEGOTIATION).build().unwrap();
+    let (mut client, server) = pair(&client, &old_server().renegotiation(FULL).build().unwrap()).await;
+    let server = tokio::spawn(echo(server));
+    let error = client.renegotiate(RenegotiateOptions::new()).await.unwrap_err();
+    assert_eq!((error.kind(), error.code()), (ErrorKind::State, "ERR_SSL_NO_RENEGOTIATION"));
+    say_and_hear(&mut client, b"as before").await;
+    drop(client);
+    let _ = server.await.unwrap();
+}

@@ -8,7 +8,7 @@ use patina_tls::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::support::pair::{Stream, client, identity, server};
+use crate::support::pair::{Stream, client, identity, resuming_client, server};
 
 const BOTH: [ProtocolVersion; 2] = [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3];
 
@@ -160,4 +160,61 @@ async fn nobody_is_told_of_the_session_of_a_server_that_is_refused() {
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Unauthorized);
         assert!(told.is_empty());
     }
+}
+
+/// Connects, talks, and drops both streams without a close; whether the session of an earlier connection was resumed.
+async fn resumes(client: &patina_tls::ClientConfig, target: ConnectOptions, server: &ServerConfig) -> bool {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let (connector, acceptor) = (TlsConnector::new(client.clone()), TlsAcceptor::new(server.clone()));
+    let (near, far) = tokio::join!(connector.connect(target, near), acceptor.accept(far));
+    let (mut near, mut far) = (near.unwrap(), far.unwrap());
+    far.write_all(b"x").await.unwrap();
+    assert_eq!(near.read_u8().await.unwrap(), b'x');
+    assert_eq!(near.negotiated().session_reused(), far.negotiated().session_reused());
+    near.negotiated().session_reused()
+}
+
+#[tokio::test]
+async fn the_second_connection_to_a_host_resumes_even_if_the_first_was_dropped() {
+    for version in BOTH {
+        let client = resuming_client().versions(version).build().unwrap();
+        let server = server().build().unwrap();
+        let host = || ConnectOptions::new("localhost");
+        assert!(!resumes(&client, host(), &server).await);
+        for _ in 0..3 {
+            assert!(resumes(&client, host(), &server).await, "{version}");
+        }
+        assert!(!resumes(&client, host().without_resumption(), &server).await, "{version}");
+        assert!(
+            !resumes(&client, host().without_server_name(), &server).await,
+            "another name is another key"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_wants_to_be_asked_for_each_connection_is() {
+    let server = server().build().unwrap();
+    let judged = resuming_client().peer_verifier(async |_| Ok(())).build().unwrap();
+    let plain = resuming_client().resumption_hosts(0).build().unwrap();
+    let told = resuming_client().peer_verifier(async |_| Ok(())).resumption_hosts(1).build().unwrap();
+    for (client, expected) in [(judged, false), (plain, false), (told, true)] {
+        resumes(&client, ConnectOptions::new("localhost"), &server).await;
+        assert_eq!(resumes(&client, ConnectOptions::new("localhost"), &server).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_handshake_that_fails_drops_what_was_kept_for_its_host() {
+    let client = resuming_client().versions(ProtocolVersion::TLSv1_2).build().unwrap();
+    let good = server().build().unwrap();
+    let host = || ConnectOptions::new("localhost");
+    resumes(&client, host(), &good).await;
+    // A server that has nothing in common with the client.
+    let bad = server().versions(ProtocolVersion::TLSv1_3).build().unwrap();
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let (connector, acceptor) = (TlsConnector::new(client.clone()), TlsAcceptor::new(bad));
+    let (near, far) = tokio::join!(connector.connect(host(), near), acceptor.accept(far));
+    assert!(near.is_err() && far.is_err());
+    assert!(!resumes(&client, host(), &good).await);
 }

@@ -33,8 +33,13 @@ pub(crate) fn server() -> ConfigBuilder<Server> {
     ServerConfig::builder().identity(identity("server-rsa"))
 }
 
-/// A client that trusts the fixtures' root.
+/// A client that trusts the fixtures' root, and resumes only what a test gives it.
 pub(crate) fn client() -> ConfigBuilder<patina_tls::Client> {
+    resuming_client().resumption_hosts(0)
+}
+
+/// A client that trusts the fixtures' root, with the defaults for everything else.
+pub(crate) fn resuming_client() -> ConfigBuilder<patina_tls::Client> {
     ClientConfig::builder().trust(trust("root"))
 }
 

@@ -54,7 +54,8 @@ pub(crate) fn client(args: &ConnectArgs, output: &Arc<Output>) -> Result<Connect
     let node = NodeOptions::for_client(args)?;
     let base = match &node {
         Some(node) => node.client()?,
-        None => ClientConfig::builder(),
+        // What is resumed is what --session-in and --reconnect say.
+        None => ClientConfig::builder().resumption_hosts(0),
     };
     let mut builder = shared(base, &args.shared, node.as_ref(), output)?;
     if let Some(bits) = args.min_dh_size {

@@ -90,6 +90,8 @@ impl Draft {
     pub(super) fn client(&self) -> ConfigBuilder<Client> {
         let mut builder =
             self.common(Config::<Client>::builder()).server_verification(self.server_verification);
+        // `tls.connect` resumes what it is given, and nothing by itself.
+        builder = builder.resumption_hosts(0);
         if self.trust.is_none() {
             builder = builder.trust(TrustStore::empty());
         }
