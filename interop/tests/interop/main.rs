@@ -6,6 +6,7 @@ mod facts;
 mod groups;
 mod legacy;
 mod ocsp;
+mod probe;
 mod table;
 mod tickets;
 mod token;
