@@ -63,12 +63,12 @@ impl State {
     fn by_name(&self) -> Result<Option<Arc<Context>>, Alert> {
         let (context, name) = {
             let inner = self.inner();
+            if inner.context.names.is_empty() {
+                return Ok(None);
+            }
             (Arc::clone(&inner.context), inner.server_name.clone())
         };
         let Some(name) = name else { return Ok(None) };
-        if context.names.is_empty() {
-            return Ok(None);
-        }
         match (context.names.find(&name), context.unknown_name) {
             (Some(config), _) => Ok(Some(Arc::clone(&config.context))),
             (None, UnknownName::UseDefault) => Ok(None),

@@ -288,6 +288,37 @@ mod tests {
     }
 
     #[test]
+    fn the_encoded_names_say_yes_only_where_the_decoded_ones_do() {
+        let texts = [
+            include_str!("testdata/names.pem"),
+            include_str!("testdata/addresses.pem"),
+            include_str!("testdata/escapes.pem"),
+            include_str!("testdata/malformed.pem"),
+        ];
+        let mut found = 0;
+        for certificate in texts.map(certificate) {
+            let encoded = encoded_alt_names(certificate.as_openssl()).unwrap();
+            let hosts = [
+                "names.example",
+                "WWW.Names.Example.",
+                "a.b.names.example",
+                "10.0.0.1",
+                "good.example",
+                "::1",
+            ];
+            for host in hosts {
+                let plain = is_named_plainly(host, encoded);
+                assert!(!plain || CertificateNames::of(&certificate).check(host).is_ok(), "{host}");
+                found += usize::from(plain);
+                for cut in 0..encoded.len() {
+                    assert!(!is_named_plainly(host, &encoded[..cut]), "cut at {cut}");
+                }
+            }
+        }
+        assert_eq!(found, 2, "the first two hosts, and no address");
+    }
+
+    #[test]
     fn the_error_has_the_code_and_the_words_of_node() {
         let certificate = certificate(include_str!("testdata/names.pem"));
         let error = check_server_identity("b.test", &certificate).unwrap_err();

@@ -126,6 +126,22 @@ pub(crate) fn subject_alt_names(certificate: &X509Ref) -> Extension<Vec<GeneralN
     names.and_then(|names| names.iter().map(general_name).collect())
 }
 
+/// The subject's alternative names as they stand in the certificate, in DER, not decoded: the first such extension.
+pub(crate) fn encoded_alt_names(certificate: &X509Ref) -> Option<&[u8]> {
+    // SAFETY: the certificate is alive, and owns the extension, its value, and the bytes of that.
+    unsafe {
+        let index = ffi::X509_get_ext_by_NID(certificate.as_ptr(), ffi::NID_subject_alt_name, -1);
+        if index < 0 {
+            return None;
+        }
+        let value = ffi::X509_EXTENSION_get_data(ffi::X509_get_ext(certificate.as_ptr(), index));
+        let (start, length) =
+            (ffi::ASN1_STRING_get0_data(value.cast()), ffi::ASN1_STRING_length(value.cast()));
+        let length = usize::try_from(length).ok().filter(|_| !start.is_null())?;
+        Some(slice::from_raw_parts(start, length))
+    }
+}
+
 /// The entries of the authority information access extension: the method's long name and the location.
 pub(crate) fn info_access(certificate: &X509Ref) -> Extension<Vec<(String, GeneralName)>> {
     // SAFETY: an authorityInfoAccess decodes to a stack of ACCESS_DESCRIPTION.
