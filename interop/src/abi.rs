@@ -23,7 +23,7 @@ use crate::trouble::{Result, Trouble};
 /// How the names of libssl and libcrypto begin.
 const PREFIXES: &[&str] = &[
     "ASN1_", "BIO_", "CRYPTO_", "DH_", "ENGINE_", "ERR_", "EVP_", "NID_", "OPENSSL_", "OSSL_", "PEM_",
-    "SSL_", "TLS1_", "UI_", "X509_", "XN_",
+    "SSL_", "UI_", "X509_", "XN_",
 ];
 
 /// Constants that are members of an `enum`, which the preprocessor does not know.
