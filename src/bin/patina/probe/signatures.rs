@@ -87,9 +87,8 @@ mod tests {
 
     #[test]
     fn each_version_has_its_algorithms() {
-        let of = |version| {
-            ALGORITHMS.iter().filter(move |(id, _)| is_for(*id, version)).map(|(_, name)| *name)
-        };
+        let of =
+            |version| ALGORITHMS.iter().filter(move |(id, _)| is_for(*id, version)).map(|(_, name)| *name);
         let newest: Vec<_> = of(ProtocolVersion::TLSv1_3).collect();
         assert_eq!(newest.len(), 14, "{newest:?}");
         assert!(newest.iter().all(|name| !name.contains("pkcs1") && !name.ends_with("sha1")));
