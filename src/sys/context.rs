@@ -36,19 +36,27 @@ pub(crate) fn use_certificate(
     key: &PKeyRef<Private>,
     chain: &[X509],
 ) -> Result<(), ErrorStack> {
-    let mut stack = Stack::new()?;
-    for certificate in chain {
-        stack.push(certificate.clone())?;
-    }
-    // An empty chain would be sent as it is; without one libssl completes the chain from the roots, as in Node
-    // (SSL_CTX_add_extra_chain_cert(3), NOTES).
-    let stack_ptr = if chain.is_empty() { ptr::null_mut() } else { stack.as_ptr() };
+    let stack = stack_of(chain)?;
+    let stack_ptr = stack.as_ref().map_or(ptr::null_mut(), |stack| stack.as_ptr());
     // SAFETY: all are alive, and the chain may be NULL; libssl takes references of its own on the certificates, on
     // the key and on the elements of the chain, and copies the stack (SSL_CTX_use_cert_and_key(3)).
     let done = unsafe {
         decl::SSL_CTX_use_cert_and_key(context.as_ptr(), leaf.as_ptr(), key.as_ptr(), stack_ptr, 1)
     };
     if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
+}
+
+/// A chain as libssl takes it. An empty one would be sent as it is; without one libssl completes the chain from the roots,
+/// as in Node (SSL_CTX_add_extra_chain_cert(3), NOTES).
+pub(super) fn stack_of(chain: &[X509]) -> Result<Option<Stack<X509>>, ErrorStack> {
+    if chain.is_empty() {
+        return Ok(None);
+    }
+    let mut stack = Stack::new()?;
+    for certificate in chain {
+        stack.push(certificate.clone())?;
+    }
+    Ok(Some(stack))
 }
 
 /// `SSL_CTX_set1_client_sigalgs_list`.

@@ -7,10 +7,11 @@ use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::pkey::{PKeyRef, Private};
 use openssl::ssl::SslRef;
-use openssl::stack::{Stack, StackRef};
+use openssl::stack::StackRef;
 use openssl::x509::{X509, X509Name, X509Ref};
 use openssl_sys as ffi;
 
+use super::context::stack_of;
 use super::decl;
 use super::hook::with;
 
@@ -48,11 +49,8 @@ pub(crate) fn show(
     key: &PKeyRef<Private>,
     chain: &[X509],
 ) -> Result<(), ErrorStack> {
-    let mut stack = Stack::new()?;
-    for certificate in chain {
-        stack.push(certificate.clone())?;
-    }
-    let stack_ptr = if chain.is_empty() { ptr::null_mut() } else { stack.as_ptr() };
+    let stack = stack_of(chain)?;
+    let stack_ptr = stack.as_ref().map_or(ptr::null_mut(), |stack| stack.as_ptr());
     // SAFETY: all are alive, and the chain may be NULL; libssl takes references of its own on the certificates, on
     // the key and on the elements of the chain, and copies the stack (SSL_CTX_use_cert_and_key(3)). The first call
     // takes what the context had off this SSL, so that none of that is shown instead.
