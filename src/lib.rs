@@ -116,6 +116,7 @@ pub use values::name_pattern::ServerNamePattern;
 pub use values::options::SecureOptions;
 pub use values::protocol::{MethodSide, SecureProtocol};
 pub use values::psk::{PreSharedKey, PskHash, PskIdentity, UnknownPskIdentity};
+pub use values::record_sizing::RecordSizing;
 pub use values::secret::Secret;
 pub use values::ticket_key::TicketKey;
 pub use values::verify_code::VerifyCode;

@@ -1,6 +1,5 @@
 //! A connection over any byte stream: handshake, reading, writing, closing.
 
-use std::io::IoSlice;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
@@ -12,10 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::drive::{Ended, poll_pending};
 use super::failure;
 use super::question::Question;
+use super::record_pace::RecordPace;
 use super::rehandshake::{Asked, Closer, Stash};
 use super::state::State;
 use super::transport::Transport;
 use super::wakers::Role;
+use super::write_buffer::WriteBuffer;
 use crate::config::context::Context;
 use crate::config::side;
 use crate::materials::negotiated::Negotiated;
@@ -30,15 +31,6 @@ use crate::values::alert::Alert;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::hello::ClientHello;
 
-/// The largest plaintext of one record (RFC 8446 section 5.1).
-const RECORD_MAX: usize = 16 * 1024;
-
-/// The most plaintext that one write takes: its records go out in one piece.
-const WRITE_MAX: usize = 64 * 1024;
-
-/// A slice below this size is gathered with its neighbours into one record.
-const GATHER_BELOW: usize = 4 * 1024;
-
 /// What a client means to reach.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Target {
@@ -52,7 +44,7 @@ pub(crate) struct Target {
     pub(crate) fresh: bool,
 }
 
-enum Phase {
+pub(super) enum Phase {
     Handshake,
     /// libssl is done, and the application is asked about the peer, or told of its session.
     Deciding,
@@ -67,10 +59,12 @@ enum Phase {
 pub(crate) struct Connection<S> {
     pub(super) io: SslIo<Transport<S>>,
     pub(super) state: Arc<State>,
-    phase: Phase,
+    pub(super) phase: Phase,
     /// A handshake that this side has asked for.
     pub(super) asked: Option<Asked>,
     pub(super) stash: Stash,
+    pub(super) buffer: WriteBuffer,
+    pub(super) pace: RecordPace,
     _closer: Closer,
 }
 
@@ -90,6 +84,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             phase: Phase::Handshake,
             asked: None,
             stash: Stash::default(),
+            buffer: WriteBuffer::default(),
+            pace: RecordPace::default(),
             _closer: closer,
         })
     }
@@ -272,6 +268,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if outcome.is_pending() && self.is_failing() {
             return self.poll_settle(Role::Reader, cx);
         }
+        if outcome.is_pending() {
+            // The peer may wait for what was written.
+            self.send_buffered(cx)?;
+        }
         match ready!(outcome) {
             Ok(_) => {
                 self.read_on(buf);
@@ -320,91 +320,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Writes some of `bytes`. What it took has been handed to the socket, or will be before anything else.
-    pub(crate) fn poll_write(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        bytes: &[u8],
-    ) -> Poll<Result<usize, Error>> {
-        ready!(self.poll_writable(cx))?;
-        self.attend(Role::Writer, cx);
-        ready!(self.poll_decided(Role::Writer, cx))?;
-        ready!(self.poll_quiet(cx))?;
-        let bytes = &bytes[..bytes.len().min(WRITE_MAX)];
-        let mut written = 0;
-        self.io.io_mut().set_corked(bytes.len() > RECORD_MAX);
-        while written < bytes.len() {
-            let rest = &bytes[written..];
-            match self.poll_call(Role::Writer, cx, |io| io.write(rest)) {
-                Poll::Ready(Ok(count)) => written += count,
-                Poll::Ready(Err(ended)) => {
-                    self.fail(ended);
-                    break;
-                }
-                Poll::Pending => break,
-            }
-        }
-        self.io.io_mut().set_corked(false);
-        if written == 0 && !bytes.is_empty() {
-            return match self.phase {
-                Phase::Failing(_) => self.poll_settle(Role::Writer, cx).map_ok(|()| 0),
-                _ => Poll::Pending,
-            };
-        }
-        if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push() {
-            self.fail(Ended::Failed(Error::io(error)));
-        }
-        Poll::Ready(Ok(written))
-    }
-
-    /// Writes some of the slices: small ones together in one record.
-    pub(crate) fn poll_write_vectored(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<Result<usize, Error>> {
-        let mut filled = slices.iter().filter(|s| !s.is_empty());
-        let first = filled.next().map_or(&[][..], |s| s);
-        if first.len() >= GATHER_BELOW || filled.next().is_none() {
-            return self.poll_write(cx, first);
-        }
-        let mut record = Vec::with_capacity(slices.iter().map(|s| s.len()).sum::<usize>().min(RECORD_MAX));
-        for slice in slices {
-            let room = RECORD_MAX - record.len();
-            record.extend_from_slice(&slice[..slice.len().min(room)]);
-        }
-        let written = self.poll_write(cx, &record);
-        // Plaintext does not stay behind in freed memory.
-        record.fill(0);
-        std::hint::black_box(&record);
-        written
-    }
-
-    /// Ready when everything written is with the socket, and flushed there.
-    pub(crate) fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_ready(Role::Writer, cx))?;
-        self.io.io_mut().enter(Role::Writer, cx);
-        match ready!(self.io.io_mut().poll_flush()) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
-        }
-    }
-
-    /// Sends close_notify, once, behind all that was written, and ends the writing half of the socket. Reading goes on.
-    pub(crate) fn poll_shutdown(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        if matches!(self.phase, Phase::Open) && !self.io.shutdown_state().sent {
-            match self.poll_call(Role::Writer, cx, SslIo::shutdown) {
-                Poll::Pending => return Poll::Pending,
-                // In the middle of a renegotiation libssl cannot close; the socket still can.
-                Poll::Ready(_) => {}
-            }
-        }
-        self.io.io_mut().enter(Role::Writer, cx);
-        self.io.io_mut().poll_shutdown().map_err(Error::io)
-    }
-
     /// Ready when the application has decided on the peer of a later handshake.
-    fn poll_decided(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_decided(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         if self.state.is_undecided()
             && let Err(error) = ready!(self.poll_decision(cx))
         {
@@ -432,22 +349,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// As above, with nothing that waits for the socket, and not closed by us.
-    fn poll_writable(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        ready!(self.poll_ready(Role::Writer, cx))?;
-        if self.io.shutdown_state().sent {
-            return Poll::Ready(Err(Error::new(
-                ErrorKind::Closed,
-                "close_notify was sent: nothing can be written",
-            )));
-        }
-        self.io.io_mut().enter(Role::Writer, cx);
-        match ready!(self.io.io_mut().poll_push()) {
-            Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
-        }
-    }
-
     /// Throws the panic of a hook on, when the alert is on its way as far as the socket takes it now. The connection
     /// is over.
     pub(super) fn resume_panic(&mut self) -> Error {
@@ -460,7 +361,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Fails without trying to send an alert: the socket is gone.
-    fn fail_now(&mut self, ended: Ended) -> Error {
+    pub(super) fn fail_now(&mut self, ended: Ended) -> Error {
         self.fail(ended);
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Failing(error) => {

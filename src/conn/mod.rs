@@ -9,9 +9,12 @@ pub(crate) mod failure;
 mod hello;
 pub(crate) mod holdback;
 pub(crate) mod question;
+mod record_pace;
 pub(crate) mod rehandshake;
 pub(crate) mod request;
 #[allow(dead_code, reason = "connectors are about to take their sessions from it")]
 pub(crate) mod state;
 pub(crate) mod transport;
 pub(crate) mod wakers;
+mod write_buffer;
+mod writing;

@@ -17,6 +17,7 @@ use crate::materials::negotiated::Negotiated;
 use crate::materials::verify::ClientAuth;
 use crate::sys::ssl as sys;
 use crate::values::error::Error;
+use crate::values::record_sizing::RecordSizing;
 
 /// A TLS connection over the stream `S`, on either side, after its handshake.
 ///
@@ -28,7 +29,8 @@ use crate::values::error::Error;
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), with [`ErrorKind::Truncated`](crate::ErrorKind::Truncated) in it.
 ///
 /// # Writing
-/// What a write has taken was handed to the socket, or will be before anything else; `flush` waits until it was. A
+/// What a write has taken was handed to the socket, or will be before anything else, unless
+/// [small writes are kept back](TlsStream::set_write_buffering); `flush` waits until it was. A
 /// write future that is dropped leaves no half of a record behind. Vectored writes gather small slices into full
 /// records. `shutdown` sends close_notify and ends the writing half; reading goes on.
 ///
@@ -83,6 +85,38 @@ impl<S> TlsStream<S> {
         }
         let text = format!("{bytes} is not within 512 to 16384 bytes");
         Err(Error::config("max_send_fragment", text).with_code("ERR_OUT_OF_RANGE"))
+    }
+
+    /// Keeps small writes back until there are so many bytes of them, at most 64 KiB, and sends those in full records.
+    /// Default: 0, every write is sent at once.
+    ///
+    /// 16384, one full record, is a good choice for an application that writes in small pieces: each write by itself costs a
+    /// record, a system call and, on the other side, a wake-up. What is kept back goes out with the first write that finds no
+    /// room for it, with `flush` and `shutdown`, and when a read has to wait for the peer. So whoever writes a request and
+    /// reads the answer needs no `flush`; whoever writes and then waits for something else does. It is plaintext: it is
+    /// overwritten in memory when it is sent. Dropping the stream and [`into_parts`](Self::into_parts) lose it.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn example(mut tls: patina_tls::TlsStream<tokio::net::TcpStream>) -> std::io::Result<()> {
+    /// use tokio::io::AsyncWriteExt;
+    ///
+    /// tls.set_write_buffering(16 * 1024);
+    /// for line in ["HELO here\r\n", "MAIL FROM:<a@b.example>\r\n"] {
+    ///     tls.write_all(line.as_bytes()).await?;
+    /// }
+    /// tls.flush().await?; // one record, one system call
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_write_buffering(&mut self, bytes: usize) {
+        self.connection.set_write_buffering(bytes);
+    }
+
+    /// Sets how large the records are that are sent from now on. Default: [`RecordSizing::Full`].
+    pub fn set_record_sizing(&mut self, sizing: RecordSizing) {
+        self.connection.set_record_sizing(sizing);
     }
 
     /// Has the connection end with `ERR_TLS_RENEGOTIATION_DISABLED` when the peer begins another handshake, whatever its

@@ -11,6 +11,7 @@ pub(crate) mod nearest;
 pub(crate) mod options;
 pub(crate) mod protocol;
 pub(crate) mod psk;
+pub(crate) mod record_sizing;
 pub(crate) mod secret;
 pub(crate) mod ticket_key;
 pub(crate) mod verify_code;

@@ -6,9 +6,11 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Duration;
 
 use patina_tls::{
-    ClientConfig, Error, ErrorKind, ProtocolVersion, ServerConfig, TlsAcceptor, TlsConnector, TlsStream,
+    ClientConfig, Error, ErrorKind, ProtocolVersion, RecordSizing, ServerConfig, TlsAcceptor, TlsConnector,
+    TlsStream,
 };
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -87,6 +89,18 @@ fn behaviour() -> impl Strategy<Value = Script> {
         let piece = if capacity < 50 { piece.max(2) } else { piece };
         Script { seed, piece, capacity, spurious, ..Script::plain() }
     })
+}
+
+/// How a side sends: what it keeps back, and in which records.
+fn sending() -> impl Strategy<Value = (usize, RecordSizing)> {
+    let buffer =
+        prop_oneof![3 => Just(0_usize), 1 => 1_usize..3000, 1 => Just(16 * 1024), 1 => 1_usize..100_000];
+    (buffer, prop_oneof![Just(RecordSizing::Full), Just(RecordSizing::Dynamic)])
+}
+
+fn set(side: &mut Side, (buffer, sizing): (usize, RecordSizing)) {
+    side.set_write_buffering(buffer);
+    side.set_record_sizing(sizing);
 }
 
 /// Bytes that never repeat in step with anything.
@@ -206,9 +220,13 @@ proptest! {
         far in behaviour(),
         ours in proptest::collection::vec(step(), 0..6),
         theirs in proptest::collection::vec(step(), 0..6),
+        sending in (sending(), sending()),
     ) {
         let (a, b) = shaken(version(old), seed, near, far);
-        let [(a, a_wrote, a_read), (b, b_wrote, b_read)] = exchange(seed, a.unwrap(), b.unwrap(), [&ours, &theirs]);
+        let (mut a, mut b) = (a.unwrap(), b.unwrap());
+        set(&mut a, sending.0);
+        set(&mut b, sending.1);
+        let [(a, a_wrote, a_read), (b, b_wrote, b_read)] = exchange(seed, a, b, [&ours, &theirs]);
         for outcome in [a_wrote, a_read, b_wrote, b_read] {
             prop_assert!(outcome.is_ok(), "{outcome:?}");
         }
@@ -224,9 +242,12 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..6),
         at in 0_usize..60_000,
         kind in 0_usize..3,
+        sending in (sending(), sending()),
     ) {
         let (a, b) = shaken(version(old), seed, near, far);
-        let (mut a, b) = (a.unwrap(), b.unwrap());
+        let (mut a, mut b) = (a.unwrap(), b.unwrap());
+        set(&mut a, sending.0);
+        set(&mut b, sending.1);
         let broken = match kind {
             0 => Script { write_error_at: Some(at), ..near },
             1 => Script { read_error_at: Some(at), ..near },
@@ -241,6 +262,46 @@ proptest! {
             // Only a close_notify ends a stream well, and it stands behind everything that was written.
             prop_assert!(*a_sent == *b_heard);
         }
+    }
+
+    #[test]
+    fn whoever_reads_the_answer_need_not_flush_the_question(
+        old: bool,
+        seed: u64,
+        near in behaviour(),
+        far in behaviour(),
+        sending in (sending(), sending()),
+        words in proptest::collection::vec(1_usize..20_000, 1..6),
+    ) {
+        let (a, b) = shaken(version(old), seed, near, far);
+        let (mut a, mut b) = (a.unwrap(), b.unwrap());
+        set(&mut a, sending.0);
+        set(&mut b, sending.1);
+        let heard = RefCell::new(Vec::new());
+        let (asked, heard_by) = (&words, &heard);
+        run(seed, vec![
+            Box::pin(async move {
+                for (number, size) in asked.iter().enumerate() {
+                    a.write_all(&vec![number as u8; *size]).await.unwrap();
+                    let mut answer = vec![0; *size];
+                    a.read_exact(&mut answer).await.unwrap();
+                    heard_by.borrow_mut().push(answer);
+                }
+            }),
+            Box::pin(async move {
+                for size in asked {
+                    let mut word = vec![0; *size];
+                    b.read_exact(&mut word).await.unwrap();
+                    b.write_all(&word).await.unwrap();
+                }
+                // The last answer goes out while it waits for the next question; the client just goes.
+                assert!(b.read(&mut [0]).await.is_err());
+            }),
+        ]);
+        for (number, (answer, size)) in heard.borrow().iter().zip(&words).enumerate() {
+            prop_assert!(answer.len() == *size && answer.iter().all(|byte| *byte == number as u8));
+        }
+        prop_assert_eq!(heard.borrow().len(), words.len());
     }
 
     #[test]
@@ -297,6 +358,88 @@ fn small_slices_leave_together_in_one_record() {
     let mut buf = ReadBuf::new(&mut buf);
     assert!(poll_checked(|cx| Pin::new(&mut b).poll_read(cx, &mut buf)).0.is_ready());
     assert_eq!(buf.filled(), b"HTTP/1.1 200 OK\r\n\r\nhello");
+}
+
+/// The lengths of the records in these bytes.
+fn records(mut raw: &[u8]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    while let [23, 3, 3, high, low, rest @ ..] = raw {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        lengths.push(length);
+        raw = &rest[length..];
+    }
+    assert!(raw.is_empty());
+    lengths
+}
+
+/// What a record of TLS 1.3 has beside the plaintext: its type and the tag.
+const TLS13_OVERHEAD: usize = 17;
+
+#[test]
+fn small_writes_are_kept_back_until_they_fill_records_or_are_flushed() {
+    let (a, _b) = shaken(version(false), 5, Script::plain(), Script::plain());
+    let mut a = a.unwrap();
+    a.set_write_buffering(1000);
+    for _ in 0..10 {
+        assert!(matches!(
+            poll_checked(|cx| Pin::new(&mut a).poll_write(cx, &[7; 300])).0,
+            Poll::Ready(Ok(1..))
+        ));
+    }
+    assert_eq!(records(&a.get_mut().take_unread()), [1000 + TLS13_OVERHEAD; 2]);
+    assert!(matches!(poll_checked(|cx| Pin::new(&mut a).poll_flush(cx)).0, Poll::Ready(Ok(()))));
+    // The fourth write of each buffer has found room for a third of it.
+    assert_eq!(records(&a.get_mut().take_unread()), [600 + TLS13_OVERHEAD]);
+    // What would fill the buffer goes past it.
+    assert!(matches!(
+        poll_checked(|cx| Pin::new(&mut a).poll_write(cx, &[7; 5000])).0,
+        Poll::Ready(Ok(5000))
+    ));
+    assert_eq!(records(&a.get_mut().take_unread()), [5000 + TLS13_OVERHEAD]);
+}
+
+#[test]
+fn what_is_kept_back_goes_out_before_close_notify_and_is_refused_after() {
+    let (a, b) = shaken(version(false), 5, Script::plain(), Script::plain());
+    let (mut a, mut b) = (a.unwrap(), b.unwrap());
+    a.set_write_buffering(1000);
+    assert!(matches!(
+        poll_checked(|cx| Pin::new(&mut a).poll_write(cx, b"last words")).0,
+        Poll::Ready(Ok(10))
+    ));
+    assert!(matches!(poll_checked(|cx| Pin::new(&mut a).poll_shutdown(cx)).0, Poll::Ready(Ok(()))));
+    let mut space = [0; 100];
+    let mut buf = ReadBuf::new(&mut space);
+    assert!(poll_checked(|cx| Pin::new(&mut b).poll_read(cx, &mut buf)).0.is_ready());
+    assert_eq!(buf.filled(), b"last words");
+    assert!(matches!(poll_checked(|cx| Pin::new(&mut a).poll_write(cx, b"more")).0, Poll::Ready(Err(_))));
+}
+
+#[test]
+fn dynamic_records_are_small_first_then_full_and_small_again_after_a_pause() {
+    let (a, _b) = shaken(version(false), 5, Script::plain(), Script::plain());
+    let mut a = a.unwrap();
+    a.set_record_sizing(RecordSizing::Dynamic);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let small = 1369 + TLS13_OVERHEAD;
+    runtime.block_on(async {
+        let mut write = |size: usize| {
+            let bytes = vec![7; size];
+            assert!(matches!(
+                poll_checked(|cx| Pin::new(&mut a).poll_write(cx, &bytes)).0,
+                Poll::Ready(Ok(count)) if count == size
+            ));
+            records(&a.get_mut().take_unread())
+        };
+        assert_eq!(write(10_000), [[small; 7].as_slice(), &[10_000 - 7 * 1369 + TLS13_OVERHEAD]].concat());
+        write(60_000);
+        assert_eq!(write(40_000), [16_384, 16_384, 7232].map(|size| size + TLS13_OVERHEAD));
+        tokio::time::advance(Duration::from_millis(999)).await;
+        assert_eq!(write(2000), [2000 + TLS13_OVERHEAD]);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(write(2000), [small, 631 + TLS13_OVERHEAD]);
+    });
 }
 
 #[test]

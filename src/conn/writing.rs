@@ -1,0 +1,203 @@
+//! The writing half of a connection: records, the buffer for small writes, flushing, closing.
+
+use std::io::IoSlice;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::connection::{Connection, Phase};
+use super::drive::Ended;
+use super::wakers::Role;
+use super::write_buffer::WRITE_MAX;
+use crate::sys::renegotiation;
+use crate::sys::ssl_io::SslIo;
+use crate::values::error::{Error, ErrorKind};
+use crate::values::record_sizing::RecordSizing;
+
+/// A slice below this size is gathered with its neighbours into one record.
+const GATHER_BELOW: usize = 4 * 1024;
+
+impl<S> Connection<S> {
+    /// Keeps up to so many bytes of small writes back.
+    pub(crate) fn set_write_buffering(&mut self, bytes: usize) {
+        self.buffer.set_limit(bytes);
+    }
+
+    pub(crate) fn set_record_sizing(&mut self, sizing: RecordSizing) {
+        self.pace.set_sizing(sizing);
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Writes some of `bytes`. Without a buffer, what it took has been handed to the socket, or will be before anything else.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        if !self.buffer.is_passed_by(bytes.len()) {
+            ready!(self.poll_room(cx))?;
+        }
+        if self.buffer.is_passed_by(bytes.len()) {
+            return self.poll_write_through(Role::Writer, cx, bytes);
+        }
+        Poll::Ready(Ok(self.buffer.put(bytes)))
+    }
+
+    /// Writes some of the slices: small ones together in one record.
+    pub(crate) fn poll_write_vectored(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<Result<usize, Error>> {
+        let mut filled = slices.iter().filter(|s| !s.is_empty());
+        let first = filled.next().map_or(&[][..], |s| s);
+        if first.len() >= GATHER_BELOW || filled.next().is_none() {
+            return self.poll_write(cx, first);
+        }
+        let all = slices.iter().map(|s| s.len()).sum::<usize>();
+        if !self.buffer.is_passed_by(all) {
+            ready!(self.poll_room(cx))?;
+        }
+        if !self.buffer.is_passed_by(all) {
+            return Poll::Ready(Ok(slices.iter().map(|slice| self.buffer.put(slice)).sum()));
+        }
+        let mut gathered = Vec::with_capacity(all.min(WRITE_MAX));
+        for slice in slices {
+            let room = WRITE_MAX - gathered.len();
+            gathered.extend_from_slice(&slice[..slice.len().min(room)]);
+        }
+        let written = self.poll_write_through(Role::Writer, cx, &gathered);
+        // Plaintext does not stay behind in freed memory.
+        gathered.fill(0);
+        std::hint::black_box(&gathered);
+        written
+    }
+
+    /// Ready when there is room in the buffer.
+    fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_unclosed(Role::Writer, cx))?;
+        if self.buffer.is_full() { self.poll_drain(Role::Writer, cx) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Writes some of `bytes`, past the buffer.
+    fn poll_write_through(
+        &mut self,
+        role: Role,
+        cx: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        ready!(self.poll_writable(role, cx))?;
+        self.attend(role, cx);
+        ready!(self.poll_decided(role, cx))?;
+        if role == Role::Writer {
+            ready!(self.poll_quiet(cx))?;
+        }
+        let bytes = &bytes[..bytes.len().min(WRITE_MAX)];
+        let mut written = 0;
+        self.pace.begin();
+        self.io.io_mut().set_corked(bytes.len() > self.pace.next());
+        while written < bytes.len() {
+            let rest = &bytes[written..];
+            let rest = &rest[..rest.len().min(self.pace.next())];
+            match self.poll_call(role, cx, |io| io.write(rest)) {
+                Poll::Ready(Ok(count)) => {
+                    written += count;
+                    self.pace.sent(count);
+                }
+                Poll::Ready(Err(ended)) => {
+                    self.fail(ended);
+                    break;
+                }
+                Poll::Pending => break,
+            }
+        }
+        self.io.io_mut().set_corked(false);
+        if written == 0 && !bytes.is_empty() {
+            return match self.phase {
+                Phase::Failing(_) => self.poll_settle(role, cx).map_ok(|()| 0),
+                _ => Poll::Pending,
+            };
+        }
+        if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push() {
+            self.fail(Ended::Failed(Error::io(error)));
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    /// Ready when the buffer is empty: libssl has its bytes.
+    fn poll_drain(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        while !self.buffer.is_empty() {
+            // Out of the connection for the call; a panic of a hook in the middle of it drops it, overwritten.
+            let mut buffer = std::mem::take(&mut self.buffer);
+            let outcome = self.poll_write_through(role, cx, buffer.bytes());
+            match &outcome {
+                Poll::Ready(Ok(count)) => buffer.consume(*count),
+                Poll::Ready(Err(_)) => buffer.clear(),
+                Poll::Pending => {}
+            }
+            self.buffer = buffer;
+            ready!(outcome)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// A read has to wait: sends what is in the buffer, as far as that can be done now.
+    pub(super) fn send_buffered(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Error> {
+        let in_handshake = self.asked.is_some() || renegotiation::in_init(self.io.ssl());
+        if self.buffer.is_empty() || in_handshake || self.io.shutdown_state().sent {
+            return Ok(());
+        }
+        match self.poll_drain(Role::Reader, cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Ready when everything written is with the socket, and flushed there.
+    pub(crate) fn poll_flush(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_ready(Role::Writer, cx))?;
+        ready!(self.poll_drain(Role::Writer, cx))?;
+        self.io.io_mut().enter(Role::Writer, cx);
+        match ready!(self.io.io_mut().poll_flush()) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
+        }
+    }
+
+    /// Sends close_notify, once, behind all that was written, and ends the writing half of the socket. Reading goes on.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        if matches!(self.phase, Phase::Open) && !self.io.shutdown_state().sent {
+            ready!(self.poll_drain(Role::Writer, cx))?;
+            match self.poll_call(Role::Writer, cx, SslIo::shutdown) {
+                Poll::Pending => return Poll::Pending,
+                // In the middle of a renegotiation libssl cannot close; the socket still can.
+                Poll::Ready(_) => {}
+            }
+        }
+        self.io.io_mut().enter(Role::Writer, cx);
+        self.io.io_mut().poll_shutdown().map_err(Error::io)
+    }
+
+    /// A connection that can be used, and that this side has not closed.
+    fn poll_unclosed(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_ready(role, cx))?;
+        if self.io.shutdown_state().sent {
+            return Poll::Ready(Err(Error::new(
+                ErrorKind::Closed,
+                "close_notify was sent: nothing can be written",
+            )));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// As above, with nothing that waits for the socket.
+    fn poll_writable(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        ready!(self.poll_unclosed(role, cx))?;
+        self.io.io_mut().enter(role, cx);
+        match ready!(self.io.io_mut().poll_push()) {
+            Ok(()) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
+        }
+    }
+}
