@@ -7,7 +7,7 @@ use std::thread;
 use serde_json::{Value, json};
 
 use crate::support::ocsp::response;
-use crate::support::program::{Scratch, Serving, lines, refusal, run, text};
+use crate::support::program::{Scratch, lines, refusal, run, text};
 use crate::support::s_client::SServer;
 
 const RSA: [&str; 4] = ["-cert", "server-rsa.pem", "-key", "server-rsa.key"];
@@ -190,8 +190,8 @@ fn a_stapled_response_is_judged() {
 
 #[test]
 fn the_name_that_is_asked_for_can_be_another() {
-    let other = ["--context", "shop.patina.test=shop.pem,shop.key"];
-    let server = Serving::rsa(&other);
+    let other = ["-servername", "shop.patina.test", "-cert2", "shop.pem", "-key2", "shop.key", "-tls1_2"];
+    let server = SServer::lasting(&[&RSA[..], &other].concat());
     let subject = |words: &[&str]| probe(&server.target, words)["certificates"][0]["subject"].clone();
     assert!(subject(&[]).as_str().unwrap().contains("CN=server-rsa"));
     assert!(subject(&["--servername", "shop.patina.test"]).as_str().unwrap().contains("CN=shop"));

@@ -167,9 +167,11 @@ fn no_tls(report: &Report) -> Report {
 
 /// Why there is nothing to tell.
 fn nothing_accepted(versions: &[Version], target: &str) -> Report {
-    let reports =
-        || versions.iter().rev().filter_map(|it| it.choices.broken.as_ref().or(it.refusal.as_ref()));
-    let Some(report) = reports().next() else {
+    let newest_first = || versions.iter().rev();
+    if let Some(report) = newest_first().find_map(|it| it.choices.broken.as_ref()) {
+        return report.clone().doing(&format!("{target} no longer answers"));
+    }
+    let Some(report) = newest_first().find_map(|it| it.refusal.as_ref()) else {
         let reason = format!("{} can offer nothing", openssl().text());
         return Report { code: "ERR_PROBE_NOTHING_OFFERED".to_owned(), reason, alert: None };
     };
