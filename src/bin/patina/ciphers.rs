@@ -1,7 +1,7 @@
 //! `patina ciphers`: the suites that a cipher string selects.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use comfy_table::{ContentArrangement, Table, presets};
 use patina_ciphers::{Explanation, Generation, Library, Outcome, ParseError, Profile, Suite, by_id, suites};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::{CiphersArgs, Evaluator, Format};
 use crate::failure::Failure;
-use crate::output::note;
+use crate::output::{note, write};
 
 /// The two strings that libssl takes; `None` is its default.
 struct Strings {
@@ -278,16 +278,5 @@ impl Row {
             Value::Object(map) => map,
             _ => Map::new(),
         }
-    }
-}
-
-/// Writes to stdout; a reader that has gone, as `head` does, is no failure.
-fn write(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Other(format!("stdout: {error}")))
-        }
-        _ => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use serde_json::{Map, Value, json};
 
 use crate::facts::Facts;
-use crate::failure::Report;
+use crate::failure::{Failure, Report};
 
 /// Where texts for people go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,6 +213,17 @@ impl Output {
             }
             Place::Stderr => std::io::stderr().lock().write_all(line.as_bytes()),
         };
+    }
+}
+
+/// Writes to stdout; a reader that has gone, as `head` does, is no failure.
+pub(crate) fn write(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Failure::Other(format!("stdout: {error}")))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -12,7 +12,6 @@ mod suites;
 mod table;
 mod tape;
 
-use std::io::Write;
 use std::net::SocketAddr;
 
 use patina_ciphers::{Authentication, KeyExchange, by_id};
@@ -27,7 +26,7 @@ use self::progress::Progress;
 use self::suites::Version;
 use crate::args::ProbeArgs;
 use crate::failure::{Failure, Report};
-use crate::output::{Output, Place};
+use crate::output::{Output, Place, write};
 
 /// Versions, groups and signatures of two of them, resumption in three ways, renegotiation, fallback, ALPN, OCSP.
 const QUESTIONS: u64 = 16;
@@ -36,7 +35,7 @@ pub(crate) async fn run(args: &ProbeArgs) -> Result<(), Failure> {
     let output = Output::new(args.json, Place::Stdout);
     let outcome = probe(args).await;
     match outcome {
-        Ok(findings) => print(&match args.json {
+        Ok(findings) => write(&match args.json {
             true => format!("{}\n", findings.to_json()),
             false => table::text(&findings),
         }),
@@ -202,16 +201,5 @@ impl Version {
 impl<T, D> Choices<T, D> {
     fn items(&self) -> impl Iterator<Item = &T> {
         self.found.iter().map(|(item, _)| item)
-    }
-}
-
-/// Writes to stdout; a reader that has gone, as `head` does, is no failure.
-fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Other(format!("stdout: {error}")))
-        }
-        _ => Ok(()),
     }
 }

@@ -1,22 +1,15 @@
 //! `patina version`: the program, the libssl that it uses, and what that can do.
 
-use std::io::Write;
-
 use patina_tls::openssl;
 use serde_json::{Map, Value, json};
 
 use crate::args::VersionArgs;
 use crate::failure::Failure;
+use crate::output::write;
 
 pub(crate) fn run(args: &VersionArgs) -> Result<(), Failure> {
     let text = if args.json { format!("{}\n", json()) } else { text() };
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Failure::Other(format!("stdout: {error}")))
-        }
-        _ => Ok(()),
-    }
+    write(&text)
 }
 
 fn json() -> Value {

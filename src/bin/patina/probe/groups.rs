@@ -109,7 +109,7 @@ pub(super) async fn explore(dialer: &Dialer, version: ProtocolVersion, along: Al
         .collect();
     // libssl leaves out what is not for the version.
     let offered = offering(dialer, version, along, &all)
-        .and_then(|config| client_hello(&config, dialer.options.clone()).map_err(|text| other(&text)));
+        .and_then(|config| client_hello(&config, dialer.options.clone()).map_err(|error| Report::of(&error)));
     let mut offered = match offered {
         Ok(hello) => hello.groups(),
         Err(report) => return Choices { broken: Some(report), ..Choices::default() },
@@ -159,8 +159,4 @@ fn offering(
 /// Those of RFC 7919. In TLS 1.2 they belong to other suites.
 fn is_finite_field(id: u16) -> bool {
     (0x0100..=0x01ff).contains(&id)
-}
-
-fn other(text: &str) -> Report {
-    Report { code: "ERR_PROBE".to_owned(), reason: text.to_owned(), alert: None }
 }

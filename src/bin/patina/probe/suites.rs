@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use patina_ciphers::{Encryption, KeyExchange, Suite, by_id, suites};
 use patina_tls::{
-    Certificate, CipherSuite, ClientConfig, ClientHello, ConnectOptions, ErrorKind, Negotiated,
+    Certificate, CipherSuite, ClientConfig, ClientHello, ConnectOptions, Error, ErrorKind, Negotiated,
     ProtocolVersion, SecureOptions, TlsEngine,
 };
 
@@ -96,14 +96,13 @@ impl Offer {
             }
             _ => dialer.builder(version).cipher_list(EVERYTHING),
         };
-        let config = config.without_secure_options(SecureOptions::NO_COMPRESSION).build().map_err(
-            |error| match error.kind() {
-                ErrorKind::Unsupported => error.message().to_owned(),
-                _ => format!("{} ({})", error.message(), error.code()),
-            },
-        )?;
+        let told = |error: Error| match error.kind() {
+            ErrorKind::Unsupported => error.message().to_owned(),
+            _ => format!("{} ({})", error.message(), error.code()),
+        };
+        let config = config.without_secure_options(SecureOptions::NO_COMPRESSION).build().map_err(told)?;
         // What a list has and what libssl really offers are two things: the ClientHello counts.
-        let hello = client_hello(&config, dialer.options.clone())?;
+        let hello = client_hello(&config, dialer.options.clone()).map_err(told)?;
         let named: HashMap<u16, CipherSuite> =
             config.cipher_suites().into_iter().map(|suite| (suite.id(), suite)).collect();
         let offered: Vec<CipherSuite> =
@@ -118,13 +117,15 @@ impl Offer {
 }
 
 /// The ClientHello of a configuration, without a connection.
-pub(super) fn client_hello(config: &ClientConfig, options: ConnectOptions) -> Result<ClientHello, String> {
+///
+/// # Errors
+/// A version for which libssl has nothing to offer.
+pub(super) fn client_hello(config: &ClientConfig, options: ConnectOptions) -> Result<ClientHello, Error> {
     const RECORD_HEADER: usize = 5;
-    let told = |error: &patina_tls::Error| format!("{} ({})", error.message(), error.code());
-    let mut engine = TlsEngine::client(config, options).map_err(|error| told(&error))?;
-    engine.advance().map_err(|error| told(&error))?;
+    let mut engine = TlsEngine::client(config, options)?;
+    engine.advance()?;
     let record = engine.take_output();
-    ClientHello::parse(record.get(RECORD_HEADER..).unwrap_or_default()).map_err(|error| told(&error))
+    ClientHello::parse(record.get(RECORD_HEADER..).unwrap_or_default())
 }
 
 /// A configuration that offers these suites alone.
