@@ -54,7 +54,7 @@ impl<T: Clone, D> Choices<T, D> {
     /// round, to see whose order it is. `ask` tells what of its offer is chosen.
     ///
     /// `special` says what a server may prefer because the client does (ChaCha20, for clients without AES in hardware): it
-    /// is not put first.
+    /// is not put first, unless nothing else can be.
     pub(super) async fn explore(
         mut left: Vec<T>,
         special: impl Fn(&T) -> bool,
@@ -77,12 +77,13 @@ impl<T: Clone, D> Choices<T, D> {
         if turned.len() < 2 {
             return choices;
         }
-        if let Some(place) = turned.iter().position(|(_, item)| !special(item)) {
+        // What was chosen first says nothing when it stands first.
+        if let Some(place) = turned.iter().position(|(rank, item)| *rank > 0 && !special(item)) {
             turned.swap(0, place);
         }
         let offer: Vec<T> = turned.iter().map(|(_, item)| item.clone()).collect();
         choices.order = match ask(&offer).await {
-            Ok(Some((place, _))) if turned[place].0 == 0 && place != 0 => Some(Order::Server),
+            Ok(Some((place, _))) if turned[place].0 == 0 => Some(Order::Server),
             Ok(Some((0, _))) => Some(Order::Client),
             Ok(Some(_)) => Some(Order::Mixed),
             Ok(None) | Err(_) => None,
@@ -119,6 +120,9 @@ mod tests {
         assert_eq!((items(&own), own.order), (vec![4, 2, 5], Some(Order::Server)));
         let theirs = explore(&[4, 2, 5], false).await;
         assert_eq!((items(&theirs), theirs.order), (vec![2, 4, 5], Some(Order::Client)));
+        // 5 is special, and yet put first.
+        assert_eq!(explore(&[4, 5], true).await.order, Some(Order::Server));
+        assert_eq!(explore(&[4, 5], false).await.order, Some(Order::Client));
         let single = explore(&[3], true).await;
         assert_eq!((items(&single), single.order), (vec![3], None));
         assert!(explore(&[], true).await.found.is_empty());
