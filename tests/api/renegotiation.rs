@@ -183,7 +183,8 @@ async fn a_server_that_asks_too_often_is_refused_by_the_client() {
     let client = tokio::spawn(echo(client));
     server.renegotiate(RenegotiateOptions::new()).await.unwrap();
     server.renegotiate(RenegotiateOptions::new()).await.unwrap();
-    server.renegotiate(RenegotiateOptions::new()).await.unwrap_err();
+    let error = server.renegotiate(RenegotiateOptions::new()).await.unwrap_err();
+    assert_eq!(error.code(), "ERR_SSL_NO_RENEGOTIATION", "the client has told its server why");
     let (_, outcome) = client.await.unwrap();
     let error = outcome.unwrap_err();
     assert_eq!(patina_tls::Error::from_io(&error).unwrap().code(), "ERR_TLS_SESSION_ATTACK");
