@@ -7,6 +7,7 @@ mod groups;
 mod legacy;
 mod ocsp;
 mod probe;
+mod starttls;
 mod table;
 mod tickets;
 mod token;

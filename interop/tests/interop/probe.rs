@@ -14,8 +14,8 @@ use patina_interop::fixture::{Identity, Scratch};
 use patina_tls::openssl;
 use serde_json::Value;
 
-/// How long a scanner may take, in seconds.
-const PATIENCE: &str = "120";
+/// How long a program may take, in seconds.
+pub(crate) const PATIENCE: &str = "120";
 
 /// What a scanner says of a server: version and suite, by IANA's name.
 type Suites = BTreeSet<(String, String)>;
@@ -91,7 +91,7 @@ fn fixtures() -> PathBuf {
 }
 
 /// The program, which belongs to another package: cargo builds it, or finds it built.
-fn patina() -> &'static str {
+pub(crate) fn patina() -> &'static str {
     static PROGRAM: OnceLock<String> = OnceLock::new();
     PROGRAM.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
