@@ -430,15 +430,16 @@ pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Ar
     if let Some(name) = &target.server_name {
         ssl.set_hostname(name).map_err(|e| stack_error(ErrorKind::Config, &e).with_option("server_name"))?;
     }
-    let key = SessionKey { host: target.host.clone(), server_name: target.server_name.clone() };
-    let kept = context.client_sessions.as_ref().filter(|_| !target.fresh && target.session.is_none());
-    let kept = kept.and_then(|sessions| sessions.take(&key));
+    let sessions = context.client_sessions.as_ref();
+    let key =
+        sessions.map(|_| SessionKey { host: target.host.clone(), server_name: target.server_name.clone() });
+    let kept = sessions.zip(key.as_ref()).filter(|_| !target.fresh && target.session.is_none());
+    let kept = kept.and_then(|(sessions, key)| sessions.take(key));
     let offers_kept = kept.is_some();
     if let Some(session) = target.session.as_ref().or(kept.as_ref()) {
         sys::set_session(&mut ssl, session.as_openssl())
             .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
     }
-    let key = context.client_sessions.is_some().then_some(key);
     Ok((ssl, Arc::new(State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept))))))
 }
 

@@ -108,7 +108,7 @@ impl ConnectOptions {
         self
     }
 
-    pub(crate) fn target(&self) -> Result<Target, Error> {
+    pub(crate) fn target(self) -> Result<Target, Error> {
         let name = self.server_name.as_deref().unwrap_or(&self.host);
         let server_name = match host_name(name)? {
             Host::Name(name) if self.send_server_name => Some(name.to_owned()),
@@ -125,10 +125,12 @@ impl ConnectOptions {
             Host::Address => without_brackets(verify),
             Host::Name(_) => verify,
         };
+        // The usual case is the host as it was given.
+        let other = (host != self.host).then(|| host.to_owned());
         Ok(Target {
             server_name,
-            host: Some(host.to_owned()),
-            session: self.session.clone(),
+            host: Some(other.unwrap_or(self.host)),
+            session: self.session,
             fresh: self.fresh,
         })
     }

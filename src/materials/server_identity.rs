@@ -166,8 +166,11 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 /// Whether the host is one that the pattern stands for.
 fn matches(host: &str, pattern: &str) -> bool {
     let (host, pattern) = (without_dot(host), without_dot(pattern));
-    if pattern.split('.').any(|label| label.is_empty() || !is_plain(label)) {
+    if !is_plain(pattern) || pattern.split('.').any(str::is_empty) {
         return false;
+    }
+    if !pattern.contains('*') {
+        return host.eq_ignore_ascii_case(pattern);
     }
     match (host.split_once('.'), pattern.split_once('.')) {
         (None, None) => label_matches(host, pattern, 1),
@@ -196,8 +199,8 @@ fn label_matches(host: &str, pattern: &str, labels: usize) -> bool {
 }
 
 /// Neither blanks and control characters nor anything that would need a normalisation.
-fn is_plain(label: &str) -> bool {
-    label.chars().all(|c| ('!'..='\u{7f}').contains(&c))
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| (b'!'..=0x7f).contains(&byte))
 }
 
 fn without_dot(name: &str) -> &str {
