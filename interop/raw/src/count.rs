@@ -1,0 +1,130 @@
+//! What only the process can tell of itself: CPU time, and allocations, Rust's and libcrypto's together.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+static COUNTS: AtomicBool = AtomicBool::new(false);
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static LIVE: AtomicI64 = AtomicI64::new(0);
+
+/// The allocator to make `#[global_allocator]`. It counts once [`start`] was called.
+#[derive(Debug)]
+pub struct Counting;
+
+/// Allocations so far, and bytes that are not freed: as the C library rounds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heap {
+    /// Calls of malloc, calloc and realloc.
+    pub allocations: u64,
+    /// Bytes.
+    pub live: i64,
+}
+
+/// Begins to count, libcrypto's allocations too where `libcrypto` has made none yet; false when it has.
+pub fn start() -> bool {
+    // SAFETY: the functions have the types of crypto.h, and are malloc, realloc and free but for the counting.
+    let taken = unsafe { CRYPTO_set_mem_functions(allocate, reallocate, release) } == 1;
+    COUNTS.store(true, Relaxed);
+    taken
+}
+
+/// What was counted.
+pub fn heap() -> Heap {
+    Heap { allocations: ALLOCATIONS.load(Relaxed), live: LIVE.load(Relaxed) }
+}
+
+/// The CPU time of the process, all threads, user and system.
+pub fn cpu_time() -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call writes the one place that it is given.
+    unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// Gives the C library's free memory back to the system, so that one measurement does not feed on another's.
+pub fn trim() {
+    // SAFETY: no contract.
+    unsafe { libc::malloc_trim(0) };
+}
+
+fn came(pointer: *mut u8) -> *mut u8 {
+    if COUNTS.load(Relaxed) && !pointer.is_null() {
+        ALLOCATIONS.fetch_add(1, Relaxed);
+        // SAFETY: the pointer is malloc's.
+        LIVE.fetch_add(unsafe { libc::malloc_usable_size(pointer.cast()) } as i64, Relaxed);
+    }
+    pointer
+}
+
+fn goes(pointer: *mut u8) {
+    if COUNTS.load(Relaxed) && !pointer.is_null() {
+        // SAFETY: the pointer is malloc's, and not freed yet.
+        LIVE.fetch_sub(unsafe { libc::malloc_usable_size(pointer.cast()) } as i64, Relaxed);
+    }
+}
+
+// SAFETY: every call is the system's allocator, with numbers counted beside.
+unsafe impl GlobalAlloc for Counting {
+    /// # Safety
+    /// As the trait's.
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        came(unsafe { System.alloc(layout) })
+    }
+
+    /// # Safety
+    /// As the trait's.
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller's contract.
+        came(unsafe { System.alloc_zeroed(layout) })
+    }
+
+    /// # Safety
+    /// As the trait's.
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        goes(pointer);
+        // SAFETY: the caller's contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    /// # Safety
+    /// As the trait's.
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        goes(pointer);
+        // SAFETY: the caller's contract.
+        came(unsafe { System.realloc(pointer, layout, size) })
+    }
+}
+
+type Allocate = unsafe extern "C" fn(usize, *const c_char, c_int) -> *mut c_void;
+type Reallocate = unsafe extern "C" fn(*mut c_void, usize, *const c_char, c_int) -> *mut c_void;
+type Release = unsafe extern "C" fn(*mut c_void, *const c_char, c_int);
+
+// SAFETY: as in crypto.h of 1.1.1 to 4.0.
+unsafe extern "C" {
+    fn CRYPTO_set_mem_functions(allocate: Allocate, reallocate: Reallocate, release: Release) -> c_int;
+}
+
+unsafe extern "C" fn allocate(size: usize, _: *const c_char, _: c_int) -> *mut c_void {
+    // SAFETY: malloc takes any number.
+    came(unsafe { libc::malloc(size) }.cast()).cast()
+}
+
+unsafe extern "C" fn reallocate(
+    pointer: *mut c_void,
+    size: usize,
+    _: *const c_char,
+    _: c_int,
+) -> *mut c_void {
+    goes(pointer.cast());
+    // SAFETY: libcrypto gives a pointer of `allocate`, or null.
+    came(unsafe { libc::realloc(pointer, size) }.cast()).cast()
+}
+
+unsafe extern "C" fn release(pointer: *mut c_void, _: *const c_char, _: c_int) {
+    goes(pointer.cast());
+    // SAFETY: libcrypto gives a pointer of `allocate`, or null.
+    unsafe { libc::free(pointer) }
+}

@@ -1,0 +1,26 @@
+//! libssl without a layer, and the counters of a process: what patina-tls is measured against.
+//!
+//! Nothing here is a library to use: there is no error handling but "it failed", no hook and no guard. It is the least that
+//! can be put around libssl, so that whatever another layer costs beyond it is that layer's own.
+
+pub mod count;
+mod method;
+mod stream;
+mod wire;
+
+pub use stream::{Link, RawStream};
+pub use wire::Wire;
+
+use foreign_types::ForeignTypeRef;
+use openssl::error::ErrorStack;
+use openssl::ssl::{SslRef, SslSessionRef};
+
+/// `SSL_set_session`: that of the `openssl` crate is unsafe, for sessions of other methods. Here is one method only.
+///
+/// # Errors
+/// When libssl refuses the session.
+pub fn set_session(ssl: &mut SslRef, session: &SslSessionRef) -> Result<(), ErrorStack> {
+    // SAFETY: both are alive; the SSL takes its own reference.
+    let done = unsafe { openssl_sys::SSL_set_session(ssl.as_ptr(), session.as_ptr()) };
+    if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
+}
