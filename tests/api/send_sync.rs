@@ -71,6 +71,7 @@ fn every_public_type_is_debug_send_and_sync() {
         shared::<OcspVerifier>(),
         shared::<OpenSsl>(),
         shared::<ProtocolVersion>(),
+        shared::<RecordSizing>(),
         shared::<Provider>(),
         shared::<PskHash>(),
         shared::<PskIdentity>(),
