@@ -183,7 +183,7 @@ fn instructions(gates: &mut Vec<Gate>, figures: &mut Figures, renew: bool) -> Re
         let ratio = match (case.resume, case.version) {
             (Resume::Never, _) => 1.0025,
             (_, ProtocolVersion::TLSv1_3) => 1.012,
-            _ => 1.04,
+            _ => 1.05,
         };
         push(format!("handshake {}", case.name), each("ours")?, each("raw")?, ratio);
     }
