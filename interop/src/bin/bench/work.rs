@@ -199,7 +199,7 @@ fn contexts() -> Result<()> {
 /// Bytes over TCP in writes of this size, for strace and perf.
 async fn send<P: Over<TcpStream>>(size: usize) -> Result<()> {
     let (client, server) = Meeting::<P>::new(&RECORDS).await?.connect(plain).await?;
-    bulk(client, server, Writes::Plain(size), 4 * MEBIBYTES << 20).await
+    bulk(client, server, Writes::Plain(size), (4 * MEBIBYTES) << 20).await
 }
 
 /// System calls: of a client's handshakes, and for each MiB in writes of two sizes.
