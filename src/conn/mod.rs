@@ -12,7 +12,6 @@ pub(crate) mod question;
 mod record_pace;
 pub(crate) mod rehandshake;
 pub(crate) mod request;
-#[allow(dead_code, reason = "connectors are about to take their sessions from it")]
 pub(crate) mod state;
 pub(crate) mod transport;
 pub(crate) mod wakers;
