@@ -36,26 +36,15 @@ use crate::values::ticket_key::TicketKey;
 use crate::values::verify_code::VerifyCode;
 
 impl State {
-    /// The protocol that the resolver has chosen, as libssl wants it.
-    fn answer_protocol<'a>(
-        &self,
-        offered: &'a [u8],
-        chosen: Option<Vec<u8>>,
-        mismatch: AlpnMismatch,
-    ) -> ProtocolAnswer<'a> {
-        let Some(chosen) = chosen else {
-            return match mismatch {
-                AlpnMismatch::Alert => ProtocolAnswer::Refuse,
-                AlpnMismatch::Ignore => ProtocolAnswer::Ignore,
-            };
-        };
-        if let Some(name) = AlpnProtocols::find_in(offered, &chosen) {
-            return ProtocolAnswer::Select(name);
+    /// The place among the client's protocols of the one that the resolver has chosen.
+    fn place_of<'a>(&self, chosen: &[u8], offered: &'a [u8]) -> Option<&'a [u8]> {
+        let place = AlpnProtocols::find_in(offered, chosen);
+        if place.is_none() {
+            let text = format!("{:?} is not among the client's protocols", String::from_utf8_lossy(chosen));
+            let error = Error::new(ErrorKind::Hook, text).with_option("alpn_resolver");
+            self.fail_hook(error.with_code("ERR_TLS_ALPN_CALLBACK_INVALID_RESULT"));
         }
-        let text = format!("{:?} is not among the client's protocols", String::from_utf8_lossy(&chosen));
-        let error = Error::new(ErrorKind::Hook, text).with_option("alpn_resolver");
-        self.fail_hook(error.with_code("ERR_TLS_ALPN_CALLBACK_INVALID_RESULT"));
-        ProtocolAnswer::Refuse
+        place
     }
 
     fn certificate_query(&self, ssl: &SslRef) -> CertificateQuery {
@@ -146,12 +135,17 @@ impl Hooks for State {
 
     fn select_protocol<'a>(&self, offered: &'a [u8]) -> ProtocolAnswer<'a> {
         let context = self.context();
-        if context.alpn_resolver.is_some() {
-            let chosen = self.inner().known.protocol.clone().flatten();
-            return self.answer_protocol(offered, chosen, context.alpn_mismatch);
-        }
-        let Some(protocols) = &context.alpn else { return ProtocolAnswer::Ignore };
-        match (protocols.select(offered), context.alpn_mismatch) {
+        let chosen = self.inner().known.protocol.clone();
+        let selected = match (&context.alpn_resolver, &context.alpn) {
+            (Some(_), _) => match chosen.map(|chosen| self.place_of(&chosen, offered)) {
+                // What was not offered fails the handshake, whatever a mismatch does.
+                Some(None) => return ProtocolAnswer::Refuse,
+                found => found.flatten(),
+            },
+            (None, Some(protocols)) => protocols.select(offered),
+            (None, None) => return ProtocolAnswer::Ignore,
+        };
+        match (selected, context.alpn_mismatch) {
             (Some(name), _) => ProtocolAnswer::Select(name),
             (None, AlpnMismatch::Alert) => ProtocolAnswer::Refuse,
             (None, AlpnMismatch::Ignore) => ProtocolAnswer::Ignore,

@@ -193,13 +193,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ends the connection with an error, which the next call tells.
     pub(super) fn fail_with(&mut self, error: Error) {
         self.finish(Err(error.without_source()));
-        if !matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Io)
-            && let Some(session) = self.io.ssl().session()
-        {
+        // A cut says nothing about the session; whatever else ends a connection ends its session (RFC 5246, 7.2.2).
+        let is_cut = matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Io);
+        self.io.set_keep_session(is_cut);
+        if !is_cut && let Some(session) = self.io.ssl().session() {
             self.state.put_forget(session.id());
         }
-        // A cut says nothing about the session; whatever else ends a connection ends its session (RFC 5246, 7.2.2).
-        self.io.set_keep_session(matches!(error.kind(), ErrorKind::Truncated | ErrorKind::Io));
         if !self.is_failing() {
             self.phase = Phase::Failing(error);
         }
@@ -265,10 +264,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return self.poll_read(cx, buf);
         }
         self.tell_sessions();
-        if outcome.is_pending() && self.is_failing() {
-            return self.poll_settle(Role::Reader, cx);
-        }
         if outcome.is_pending() {
+            if self.is_failing() {
+                return self.poll_settle(Role::Reader, cx);
+            }
             // The peer may wait for what was written.
             self.send_buffered(cx)?;
         }

@@ -8,6 +8,7 @@ pub(crate) mod drive;
 pub(crate) mod failure;
 mod hello;
 pub(crate) mod holdback;
+mod plaintext;
 pub(crate) mod question;
 mod record_pace;
 pub(crate) mod rehandshake;

@@ -11,9 +11,10 @@ use openssl::ssl::{SslOptions, SslRef};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, check};
-use super::control::Answer;
+use super::control::{Answer, gone};
 use super::drive::Ended;
-use super::request::{RenegotiateOptions, Request};
+use super::plaintext::Plaintext;
+use super::request::{KeyUpdate, RenegotiateOptions, Request};
 use super::state::State;
 use super::wakers::Role;
 use crate::config::side;
@@ -22,6 +23,7 @@ use crate::sys::queue::{self, stack_error};
 use crate::sys::ssl_io::Stop;
 use crate::sys::{compat, renegotiation, ssl as sys};
 use crate::values::error::{Error, ErrorKind};
+use crate::values::secret::wipe;
 
 /// How much is read for a later read of the application before one has to come.
 const STASH_MAX: usize = 256 * 1024;
@@ -62,43 +64,27 @@ enum Kind {
 
 /// Plaintext that was read and that nobody has asked for yet.
 #[derive(Default)]
-pub(super) struct Stash {
-    bytes: Vec<u8>,
-    taken: usize,
-}
+pub(super) struct Stash(Plaintext);
 
 impl Stash {
     pub(super) fn is_empty(&self) -> bool {
-        self.taken == self.bytes.len()
+        self.0.is_empty()
     }
 
     /// Keeps what was read.
     pub(super) fn put(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        self.0.put(bytes, STASH_STEP);
     }
 
     fn is_full(&self) -> bool {
-        self.bytes.len() - self.taken >= STASH_MAX
+        self.0.bytes().len() >= STASH_MAX
     }
 
     /// Moves what fits to `buf`.
     pub(super) fn take(&mut self, buf: &mut ReadBuf<'_>) {
-        let rest = &mut self.bytes[self.taken..];
-        let count = rest.len().min(buf.remaining());
-        buf.put_slice(&rest[..count]);
-        rest[..count].fill(0);
-        self.taken += count;
-        if self.is_empty() {
-            *self = Stash::default();
-        }
-    }
-}
-
-impl Drop for Stash {
-    fn drop(&mut self) {
-        // Plaintext does not stay behind in freed memory.
-        self.bytes.fill(0);
-        std::hint::black_box(&self.bytes);
+        let count = self.0.bytes().len().min(buf.remaining());
+        buf.put_slice(&self.0.bytes()[..count]);
+        self.0.consume(count);
     }
 }
 
@@ -182,8 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let count = buf.filled().len();
         if count > 0 {
             self.stash.put(&room[..count]);
-            room[..count].fill(0);
-            std::hint::black_box(&room);
+            wipe(&mut room[..count]);
             if role == Role::Writer {
                 self.io.io().wake(Role::Reader);
             }
@@ -214,8 +199,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !done && !self.state.take_rehandshake() {
             return;
         }
-        let outcome = if self.is_open() { check(self.io.ssl(), &self.state) } else { Ok(()) };
-        if let Err(error) = outcome {
+        if self.is_open()
+            && let Err(error) = check(self.io.ssl(), &self.state)
+        {
             self.fail_with(error);
         }
         if done {
@@ -243,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Request::Renegotiate(options) => self.begin_renegotiation(options).map(Some),
             Request::Authenticate(auth) => self.begin_authentication(auth).map(Some),
             Request::UpdateKeys(update) => {
-                let both = update == super::request::KeyUpdate::Both;
+                let both = update == KeyUpdate::Both;
                 renegotiation::key_update(self.io.ssl_mut(), both).map_err(|e| not_now(&e)).map(|()| None)
             }
         };
@@ -252,24 +238,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(Some((Kind::Renegotiation, _))) | Err(_) => begun,
             Ok(_) => self.write_request().and(begun),
         };
-        match (begun, answer) {
-            (Ok(Some((kind, lifted))), answer) => {
+        let outcome = match begun {
+            Ok(Some((kind, lifted))) => {
                 self.asked = Some(Asked { answer, kind, lifted });
-                Ok(())
+                return Ok(());
             }
-            (Ok(None), Some(answer)) => {
-                let _ = answer.send(Ok(()));
-                self.state.control().remind();
-                Ok(())
-            }
-            (Ok(None), None) => Ok(()),
-            (Err(error), Some(answer)) => {
-                let _ = answer.send(Err(error));
-                self.state.control().remind();
-                Ok(())
-            }
-            (Err(error), None) => Err(error),
-        }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        let Some(answer) = answer else { return outcome };
+        // Nobody may wait any longer.
+        let _ = answer.send(outcome);
+        self.state.control().remind();
+        Ok(())
     }
 
     fn begin_renegotiation(&mut self, options: RenegotiateOptions) -> Result<(Kind, Lifted), Error> {
@@ -333,7 +314,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Err(Stop::Panicked) => Err(self.resume_panic()),
             Err(Stop::Closed | Stop::Transport) => {
                 self.fail(Ended::Transport);
-                Err(super::control::gone())
+                Err(gone())
             }
         }
     }

@@ -1,4 +1,4 @@
-//! What a connection knows besides its SSL, and its answers to libssl's questions.
+//! What a connection knows besides its SSL.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,7 +131,7 @@ pub(super) struct Known {
     /// The identity that a client offers in TLS 1.3, or that a server found there.
     pub(super) psk_identity: Option<Arc<[u8]>>,
     /// What the resolver has chosen.
-    pub(super) protocol: Option<Option<Vec<u8>>>,
+    pub(super) protocol: Option<Vec<u8>>,
     /// What the resolver of ticket keys has found.
     pub(super) ticket_key: Option<TicketKey>,
     /// What the store had.
@@ -347,7 +347,7 @@ impl State {
                     self.fail_hook(Error::hook(error).with_option("alpn_resolver"));
                     None
                 });
-                self.inner().known.protocol = Some(protocol);
+                self.inner().known.protocol = protocol;
             }
             Outcome::TicketKey(key) => self.inner().known.ticket_key = key,
             Outcome::Session(session) => self.inner().known.session = session,

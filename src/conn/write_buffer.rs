@@ -1,18 +1,15 @@
 //! Plaintext that is kept back until there is enough of it for full records.
 
-use std::hint::black_box;
+use super::plaintext::Plaintext;
 
 /// The most plaintext that one write takes: its records go out in one piece.
 pub(super) const WRITE_MAX: usize = 64 * 1024;
 
 /// Bytes that the application has written and libssl has not been given.
-///
-/// It holds memory only while it has bytes, and overwrites it before it gives it back.
 #[derive(Default)]
 pub(super) struct WriteBuffer {
     limit: usize,
-    bytes: Vec<u8>,
-    start: usize,
+    kept: Plaintext,
 }
 
 impl WriteBuffer {
@@ -22,11 +19,11 @@ impl WriteBuffer {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.start == self.bytes.len()
+        self.kept.is_empty()
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() >= self.limit
+        self.kept.used() >= self.limit
     }
 
     /// Whether a write of `count` bytes is better off without it.
@@ -36,47 +33,23 @@ impl WriteBuffer {
 
     /// Takes what there is room for; how much that was.
     pub(super) fn put(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(self.limit.saturating_sub(self.bytes.len()));
-        if self.bytes.capacity() < self.bytes.len() + count {
-            self.grow();
-        }
-        self.bytes.extend_from_slice(&bytes[..count]);
+        let count = bytes.len().min(self.limit.saturating_sub(self.kept.used()));
+        self.kept.put(&bytes[..count], self.limit);
         count
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        self.kept.bytes()
     }
 
     /// Drops the first `count` bytes.
     pub(super) fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.bytes.len());
-        if self.is_empty() {
-            self.clear();
-        }
+        self.kept.consume(count);
     }
 
-    /// Room for all that may come. Not by the vector itself, which would leave a copy behind in the memory it comes from.
-    fn grow(&mut self) {
-        let mut larger = Vec::with_capacity(self.limit);
-        larger.extend_from_slice(&self.bytes);
-        let start = self.start;
-        self.clear();
-        (self.bytes, self.start) = (larger, start);
-    }
-
-    /// Drops all, and overwrites it.
+    /// Drops all.
     pub(super) fn clear(&mut self) {
-        self.bytes.fill(0);
-        // Nobody reads the zeros; this makes them look read, so that they are written.
-        black_box(&mut self.bytes);
-        (self.bytes, self.start) = (Vec::new(), 0);
-    }
-}
-
-impl Drop for WriteBuffer {
-    fn drop(&mut self) {
-        self.clear();
+        self.kept.clear();
     }
 }
 
@@ -95,7 +68,7 @@ mod tests {
         buffer.consume(2);
         assert_eq!(buffer.bytes(), b"cde");
         buffer.consume(3);
-        assert!(buffer.is_empty() && buffer.bytes.capacity() == 0);
+        assert!(buffer.is_empty() && buffer.kept.capacity() == 0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::sys::renegotiation;
 use crate::sys::ssl_io::SslIo;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::record_sizing::RecordSizing;
+use crate::values::secret::wipe;
 
 /// A slice below this size is gathered with its neighbours into one record.
 const GATHER_BELOW: usize = 4 * 1024;
@@ -68,9 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             gathered.extend_from_slice(&slice[..slice.len().min(room)]);
         }
         let written = self.poll_write_through(Role::Writer, cx, &gathered);
-        // Plaintext does not stay behind in freed memory.
-        gathered.fill(0);
-        std::hint::black_box(&gathered);
+        wipe(&mut gathered);
         written
     }
 

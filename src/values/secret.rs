@@ -42,10 +42,15 @@ impl Secret {
     }
 
     fn wipe(&mut self) {
-        self.0.fill(0);
-        // Nobody reads the zeros, so the optimizer could leave the writes out; this makes them look read.
-        black_box(&mut self.0);
+        wipe(&mut self.0);
     }
+}
+
+/// Overwrites what nobody shall find in freed memory.
+pub(crate) fn wipe(bytes: &mut [u8]) {
+    bytes.fill(0);
+    // Nobody reads the zeros, so the optimizer could leave the writes out; this makes them look read.
+    black_box(bytes);
 }
 
 impl Drop for Secret {
