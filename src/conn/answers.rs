@@ -222,8 +222,8 @@ impl Hooks for State {
         }
         self.inner().verdict = Verdict::default();
         // The steps go on past every finding, so that the last one counts, as in Node.
-        let trust = self.context().trust.clone();
-        let lists = trust.as_ref().map_or(&[][..], TrustStore::crls);
+        let context = self.context();
+        let lists = context.trust.as_ref().map_or(&[][..], TrustStore::crls);
         let ran = with_lists(chain, lists, X509StoreContextRef::verify_cert).unwrap_or(false);
         let mut code = self.inner().verdict.chain.unwrap_or(VerifyCode::OK);
         if !ran && code.is_ok() {
@@ -242,11 +242,10 @@ impl Hooks for State {
         if self.refuses_peer() {
             return VerifyAnswer::Refuse;
         }
-        if self.context().peer_verifier.is_none() {
+        if context.peer_verifier.is_none() {
             return VerifyAnswer::Accept;
         }
-        let welcome = self.inner().known.welcome.take();
-        match welcome {
+        match self.take_welcome() {
             Some(Ok(())) => return VerifyAnswer::Accept,
             Some(Err(code)) => {
                 self.inner().verdict.chain = Some(code);

@@ -148,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.io.io_mut().discard();
             return Poll::Ready(Err(self.resume_panic()));
         }
-        if self.state.is_unwelcome() {
+        if let Some(Err(_)) = self.state.take_welcome() {
             // The peer must not take the handshake for done.
             self.io.io_mut().discard();
             let error = self.state.take_hook_error();

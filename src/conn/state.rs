@@ -403,9 +403,9 @@ impl State {
         self.undecided.store(false, Ordering::Release);
     }
 
-    /// Whether the verifier has refused the peer.
-    pub(super) fn is_unwelcome(&self) -> bool {
-        matches!(self.inner().known.welcome, Some(Err(_)))
+    /// The answer of the peer verifier, which is about one handshake: the next one asks again.
+    pub(super) fn take_welcome(&self) -> Option<Result<(), VerifyCode>> {
+        self.inner().known.welcome.take()
     }
 
     pub(super) fn session_key(&self) -> Option<&SessionKey> {

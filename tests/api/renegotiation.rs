@@ -473,3 +473,31 @@ async fn an_option_that_forbids_it_forbids_it_to_this_side_as_well() {
     drop(client);
     let _ = server.await.unwrap();
 }
+
+#[tokio::test]
+async fn a_verifier_is_asked_in_every_handshake() {
+    for role in ["client", "server"] {
+        let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = std::sync::Arc::clone(&asked);
+        let verifier = move |_| {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            async { Ok(()) }
+        };
+        let mut client = old_client().renegotiation(FULL).identity(identity("client-rsa"));
+        let mut server =
+            old_server().renegotiation(FULL).client_auth(ClientAuth::Require).trust(trust("root"));
+        match role {
+            "client" => client = client.peer_verifier(verifier),
+            _ => server = server.peer_verifier(verifier),
+        }
+        let (mut client, server) = pair(&client.build().unwrap(), &server.build().unwrap()).await;
+        let server = tokio::spawn(echo(server));
+        for handshakes in 2..=3 {
+            client.renegotiate(RenegotiateOptions::new()).await.unwrap();
+            say_and_hear(&mut client, b"once more").await;
+            assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), handshakes, "{role}");
+        }
+        drop(client);
+        let _ = server.await.unwrap();
+    }
+}
