@@ -133,6 +133,7 @@ impl<S: Side> AdoptedBuilder<S> {
             without_identity: false,
             ticket_keys: None,
             ticket_key_resolver: None,
+            early_data: 0,
             key_log: None,
             trust: None,
             max_send_fragment: MAX_SEND_FRAGMENT,

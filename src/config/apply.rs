@@ -29,7 +29,7 @@ use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, VerifyFlags, effective_flags, seconds_since_1970};
 use crate::sys::hook::Slot;
 use crate::sys::queue::{self, stack_error};
-use crate::sys::{compat, context as sys, extra, ocsp, psk};
+use crate::sys::{compat, context as sys, early_data, extra, ocsp, psk};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::options::SecureOptions;
@@ -51,6 +51,10 @@ pub(crate) const MAX_SEND_FRAGMENT: usize = 16384;
 
 /// The lowest version unless said otherwise: Node's `DEFAULT_MIN_VERSION`.
 const DEFAULT_MIN: ProtocolVersion = ProtocolVersion::TLSv1_2;
+
+/// `ticket_keys` promises what early data takes away.
+const EARLY_DATA_WITH_TICKET_KEYS: &str = "early_data: a ticket of TLS 1.3 is good once, and for this configuration of this \
+     process alone; ticket_keys and ticket_key_resolver are for the tickets of TLS 1.2";
 
 pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     let client_sessions = choose_client_sessions(role, &settings);
@@ -174,10 +178,19 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
             ctx.set_options(SslOptions::NO_TICKET);
             SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL
         }
+        // Where libssl remembers which tickets are out.
+        (Role::Server, _) if settings.early_data > 0 => SslSessionCacheMode::SERVER,
         (Role::Client, _) | (_, SessionCache::Off) => SslSessionCacheMode::OFF,
         (Role::Server, SessionCache::Internal) => SslSessionCacheMode::SERVER,
     };
     ctx.set_session_cache_mode(cache_mode);
+    if settings.early_data > 0 {
+        check_early_data(&range, settings.session_store.is_some())?;
+        early_data::accept(&mut ctx, settings.early_data).map_err(|e| refused("early_data", &e))?;
+        if settings.ticket_keys.is_some() || settings.ticket_key_resolver.is_some() {
+            warnings.push(EARLY_DATA_WITH_TICKET_KEYS.to_owned());
+        }
+    }
     if let Some(count) = settings.session_tickets {
         ctx.set_num_tickets(count).map_err(|e| refused("session_tickets", &e))?;
     }
@@ -210,6 +223,10 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     for step in settings.openssl {
         step(&mut ctx).map_err(|e| refused("with_openssl", &e))?;
     }
+    if settings.early_data > 0 && ctx.options().contains(early_data::NO_ANTI_REPLAY) {
+        let text = "NO_ANTI_REPLAY lets everybody who has seen early data send it again, and be answered";
+        return Err(Error::config("early_data", text));
+    }
     let mut slots = slots(role, settings.key_log.is_some(), settings.trace.is_some());
     slots.extend(settings.psk_source.is_some().then_some(Slot::PskClient));
     slots.extend(settings.psk_resolver.is_some().then_some(Slot::PskServer));
@@ -221,6 +238,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         keys => keys,
     };
     slots.extend(ticket_keys.is_some().then_some(Slot::TicketKey));
+    slots.extend((settings.early_data > 0).then_some(Slot::EarlyData));
     slots.extend(npn.is_some().then_some(match role {
         Role::Client => Slot::NpnClient,
         Role::Server => Slot::NpnServer,
@@ -265,6 +283,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         session_listener: settings.session_listener,
         client_sessions,
         never_renegotiates: settings.secure_options.contains(SecureOptions::NO_RENEGOTIATION),
+        early_data: settings.early_data,
         key_log: settings.key_log,
         trust,
         max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),
@@ -488,6 +507,24 @@ fn set_verify_rules(
     }
     if let Some(depth) = depth {
         ctx.set_verify_depth(depth.min(i32::MAX as u32));
+    }
+    Ok(())
+}
+
+/// What libssl's protection against replays cannot stand together with, or is no use without.
+fn check_early_data(versions: &VersionRange, has_session_store: bool) -> Result<(), Error> {
+    if !versions.contains(ProtocolVersion::TLSv1_3) {
+        return Err(Error::config(
+            "early_data",
+            format!("early data is for TLS 1.3, which is not within {versions}"),
+        ));
+    }
+    if has_session_store {
+        return Err(Error::config(
+            "early_data",
+            "it cannot stand together with session_store: a store that gives a session out twice would let everybody who has \
+             seen early data send it again",
+        ));
     }
     Ok(())
 }

@@ -73,6 +73,7 @@ use crate::values::version::VersionRange;
 /// | `session_timeout` | both | 7200 s |
 /// | `session_cache` | server | `Off`: tickets only |
 /// | `session_tickets` | server | 2 |
+/// | `early_data` | server | 0: none is taken |
 /// | `ticket_keys` | server | libssl's own, random and kept for the life of the configuration |
 /// | `max_send_fragment` | both | 16384 bytes |
 /// | `renegotiation` | both | denied |
@@ -398,7 +399,7 @@ impl<S: Side> ConfigBuilder<S> {
     ///
     /// These callback slots belong to the library and are filled after `step`: client hello, server name, ALPN
     /// selection (servers), certificate verification, info, and, where asked for, key log, message, pre-shared keys,
-    /// certificate choice, OCSP staple, new sessions, session look-up, ticket keys and NPN.
+    /// certificate choice, OCSP staple, new sessions, session look-up, ticket keys, early data and NPN.
     #[must_use]
     pub fn with_openssl<F>(mut self, step: F) -> Self
     where
@@ -707,6 +708,44 @@ impl ConfigBuilder<Server> {
     #[must_use]
     pub fn session_tickets(mut self, count: usize) -> Self {
         self.settings.session_tickets = Some(count);
+        self
+    }
+
+    /// Sets how many bytes of early data (0-RTT) a client may send with its first message when it resumes a session of TLS 1.3.
+    /// Default: 0, none.
+    ///
+    /// It is kept apart from everything else that is read: [`TlsStream::take_early_data`](crate::TlsStream::take_early_data)
+    /// gives it when the handshake is over, and up to then it is in memory. A client that sends more is refused. The tickets of
+    /// this configuration tell how much it may be; a [`server_name`](ConfigBuilder::server_name) configuration, or one that a
+    /// resolver chooses, can lower it, and 0 there is none. Early data of
+    /// [pre-shared keys](ConfigBuilder::psk_resolver) is passed over.
+    ///
+    /// # Security
+    /// Early data has no forward secrecy, and TLS itself does not notice when somebody sends a copy of it again (RFC 8446
+    /// section 8). libssl does: it remembers which tickets are out, up to 20480 of them, and each is good once, whether
+    /// early data comes with it or not. A ticket that it does not know leads to a full handshake, and early data with it is
+    /// passed over. So:
+    ///
+    /// - in one process early data is taken once, as long as a configuration lives. One that is built anew knows no ticket of
+    ///   the old.
+    /// - several processes, or several configurations, take it once all together, for each knows but its own tickets; a client
+    ///   that comes to another one shakes hands in full. [`ticket_keys`](ConfigBuilder::ticket_keys) are then for TLS 1.2
+    ///   alone, which is in [`Config::warnings`](crate::Config::warnings).
+    /// - a client whose early data was passed over, or whose connection broke, sends its request again by itself, maybe to
+    ///   another server: an attacker can bring that about. So requests with effects that add up should not be acted on.
+    ///
+    /// What would undo that is refused by `build()`: a [`session_store`](ConfigBuilder::session_store), and
+    /// [`SecureOptions::NO_ANTI_REPLAY`]. A [`with_openssl`](ConfigBuilder::with_openssl) that finds sessions elsewhere must not
+    /// find one twice.
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set_max_early_data`, `SSL_CTX_set_recv_max_early_data`, `SSL_read_early_data`,
+    /// `SSL_CTX_set_allow_early_data_cb`; `SSL_SESS_CACHE_SERVER`, which also keeps sessions of TLS 1.2 clients without tickets.
+    #[doc(alias = "0-RTT")]
+    #[doc(alias = "SSL_CTX_set_max_early_data")]
+    #[must_use]
+    pub fn early_data(mut self, max_bytes: u32) -> Self {
+        self.settings.early_data = max_bytes;
         self
     }
 

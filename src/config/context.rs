@@ -92,6 +92,8 @@ pub(crate) struct Context {
     pub(crate) without_identity: bool,
     pub(crate) ticket_keys: Option<TicketKeys>,
     pub(crate) ticket_key_resolver: Option<Arc<dyn TicketKeyResolver>>,
+    /// How much early data a server takes, in bytes.
+    pub(crate) early_data: u32,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
     /// It also holds the `X509_STORE` in the register of stores, where configurations with the same roots find it.
     pub(crate) trust: Option<TrustStore>,

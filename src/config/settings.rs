@@ -173,6 +173,7 @@ pub(crate) struct Settings {
     pub(crate) session_tickets: Option<usize>,
     pub(crate) ticket_keys: Option<TicketKeys>,
     pub(crate) ticket_key_resolver: Option<Arc<dyn TicketKeyResolver>>,
+    pub(crate) early_data: u32,
     pub(crate) max_send_fragment: Option<usize>,
     pub(crate) renegotiation: RenegotiationPolicy,
     pub(crate) handshake_timeout: Option<Duration>,

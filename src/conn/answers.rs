@@ -210,6 +210,11 @@ impl Hooks for State {
         Some(TicketOpening { key: opening.key, renew })
     }
 
+    fn allow_early_data(&self) -> bool {
+        // libssl keeps no record of pre-shared keys: it would take the same early data again and again.
+        !self.parked.is_some() && self.inner().known.psk_identity.is_none()
+    }
+
     fn is_psk_only(&self) -> bool {
         self.inner().context.without_identity
     }

@@ -9,6 +9,7 @@ use openssl::ssl::{Ssl, SslRef, SslVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::drive::{Ended, poll_pending};
+use super::early::Early;
 use super::failure;
 use super::question::Question;
 use super::record_pace::RecordPace;
@@ -30,6 +31,7 @@ use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::alert::Alert;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::hello::ClientHello;
+use crate::values::secret::Secret;
 
 /// What a client means to reach.
 #[derive(Debug, Clone, Default)]
@@ -40,6 +42,8 @@ pub(crate) struct Target {
     pub(crate) host: Option<String>,
     /// A session to resume.
     pub(crate) session: Option<Session>,
+    /// What goes with the ClientHello, if it can.
+    pub(crate) early_data: Option<Secret>,
     /// Neither to resume a session that the configuration keeps.
     pub(crate) fresh: bool,
 }
@@ -62,6 +66,7 @@ pub(crate) struct Connection<S> {
     pub(super) phase: Phase,
     /// A handshake that this side has asked for.
     pub(super) asked: Option<Asked>,
+    pub(super) early: Early,
     pub(super) stash: Stash,
     pub(super) buffer: WriteBuffer,
     pub(super) pace: RecordPace,
@@ -71,7 +76,7 @@ pub(crate) struct Connection<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A connection of `context`'s side that has not begun.
     pub(crate) fn new(context: &Arc<Context>, io: S, target: Target) -> Result<Connection<S>, Error> {
-        let (ssl, state) = prepare(context, target)?;
+        let (ssl, state, early) = prepare(context, target)?;
         let mut transport = Transport::new(io);
         if context.may_use_psk() {
             transport.hold_identity();
@@ -83,6 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             state,
             phase: Phase::Handshake,
             asked: None,
+            early,
             stash: Stash::default(),
             buffer: WriteBuffer::default(),
             pace: RecordPace::default(),
@@ -105,7 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Shakes hands; ready when it is done, checked, and all of it is with the socket.
     pub(crate) fn poll_handshake(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         if let Phase::Handshake = self.phase {
-            match ready!(self.poll_call(Role::Reader, cx, SslIo::handshake)) {
+            let shaken = match ready!(self.poll_early(cx)) {
+                Ok(()) => ready!(self.poll_call(Role::Reader, cx, SslIo::handshake)),
+                Err(ended) => Err(ended),
+            };
+            match shaken {
                 Ok(()) => self.phase = Phase::Deciding,
                 Err(ended) => self.fail_handshake(ended),
             }
@@ -122,6 +132,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.io.set_keep_session(true);
                 self.io.io_mut().set_corked(false);
                 self.phase = Phase::Open;
+                self.settle_early();
                 self.tell_sessions();
             }
         }
@@ -412,8 +423,8 @@ impl<S> Connection<S> {
     }
 }
 
-/// An SSL for one connection of `context`'s side, and its state.
-pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Arc<State>), Error> {
+/// An SSL for one connection of `context`'s side, its state, and its early data.
+pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Arc<State>, Early), Error> {
     let mut ssl = Ssl::new(&context.ssl).map_err(|e| no_connection(&e))?;
     if let Some(adoption) = context.adopted {
         adopt::prepare(&mut ssl, context.renegotiation.is_allowed()).map_err(|e| no_connection(&e))?;
@@ -435,11 +446,19 @@ pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Ar
     let kept = sessions.zip(key.as_ref()).filter(|_| !target.fresh && target.session.is_none());
     let kept = kept.and_then(|(sessions, key)| sessions.take(key));
     let offers_kept = kept.is_some();
-    if let Some(session) = target.session.as_ref().or(kept.as_ref()) {
+    let session = target.session.as_ref().or(kept.as_ref());
+    if let Some(session) = session {
         sys::set_session(&mut ssl, session.as_openssl())
             .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
     }
-    Ok((ssl, Arc::new(State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept))))))
+    let early = match context.role {
+        side::Role::Client => {
+            Early::of_client(target.early_data, &ssl, context, target.server_name.as_deref(), session)
+        }
+        side::Role::Server => Early::of_server(context),
+    };
+    let state = State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept)));
+    Ok((ssl, Arc::new(state), early))
 }
 
 fn no_connection(stack: &ErrorStack) -> Error {

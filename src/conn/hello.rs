@@ -11,6 +11,7 @@ use super::state::{Choice, Refusal, State};
 use crate::config::alpn_resolver::AlpnOffer;
 use crate::config::context::Context;
 use crate::config::settings::UnknownName;
+use crate::sys::early_data::NO_ANTI_REPLAY;
 use crate::sys::hook::HelloAnswer;
 use crate::sys::{adopt, compat, psk, ssl as sys};
 use crate::values::alert::Alert;
@@ -44,6 +45,8 @@ impl State {
                 (false, true) => options.remove(SslOptions::NO_TICKET),
                 (false, false) => {}
             }
+            // So are replays: libssl keeps the tickets where the SSL was made.
+            options.set(NO_ANTI_REPLAY, sys::context_options(&self.origin().ssl).contains(NO_ANTI_REPLAY));
             compat::replace_options(ssl, options);
             let (min, max) = sys::context_versions(&context.ssl);
             ssl.set_verify(context.ssl.verify_mode());
@@ -51,6 +54,7 @@ impl State {
             let settled = ssl.set_min_proto_version(min).is_ok()
                 && ssl.set_max_proto_version(max).is_ok()
                 && ssl.set_num_tickets(context.ssl.num_tickets()).is_ok()
+                && ssl.set_max_early_data(context.early_data.min(self.origin().early_data)).is_ok()
                 && sys::set_max_send_fragment(ssl, context.max_send_fragment);
             let guarded = !adopted || adopt::prepare(ssl, context.renegotiation.is_allowed()).is_ok();
             self.inner().context = context;

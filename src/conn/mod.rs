@@ -5,6 +5,7 @@ pub(crate) mod buffer;
 pub(crate) mod connection;
 pub(crate) mod control;
 pub(crate) mod drive;
+pub(crate) mod early;
 pub(crate) mod failure;
 mod hello;
 pub(crate) mod holdback;

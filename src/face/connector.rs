@@ -12,6 +12,7 @@ use crate::config::context::ClientConfig;
 use crate::conn::connection::{Connection, Target};
 use crate::materials::session::Session;
 use crate::values::error::{Error, ErrorKind};
+use crate::values::secret::Secret;
 
 /// Opens TLS connections as a client.
 ///
@@ -50,6 +51,7 @@ pub struct ConnectOptions {
     send_server_name: bool,
     verify_name: Option<String>,
     session: Option<Session>,
+    early_data: Option<Secret>,
     fresh: bool,
 }
 
@@ -63,6 +65,7 @@ impl ConnectOptions {
             send_server_name: true,
             verify_name: None,
             session: None,
+            early_data: None,
             fresh: false,
         }
     }
@@ -99,6 +102,50 @@ impl ConnectOptions {
         self
     }
 
+    /// Sends `bytes` with the first message (0-RTT, RFC 8446 section 2.3), before the server has said anything: where the
+    /// connection resumes a session of TLS 1.3 whose server [takes so much](Session::max_early_data).
+    ///
+    /// What became of it is known when the handshake is over. Nothing is sent a second time by itself, and all or nothing of
+    /// it has reached the server's application: [`TlsStream::take_unsent_early_data`](crate::TlsStream::take_unsent_early_data)
+    /// gives back what the application has to send as ordinary data. That is all of it as well when there is no session
+    /// that is good for early data: none at all, one of an older version, for another name or with another protocol of ALPN, one
+    /// whose ticket is too old, or one that takes less. A server that has given up TLS 1.3 since ends the
+    /// connection: then a new one without early data is needed.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use patina_tls::{ConnectOptions, Session, TlsConnector};
+    /// use tokio::{io::AsyncWriteExt, net::TcpStream};
+    ///
+    /// # async fn example(connector: TlsConnector, session: Session) -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = "GET / HTTP/1.0\r\n\r\n";
+    /// let options = ConnectOptions::new("example.com").session(session).early_data(request);
+    /// let tcp = TcpStream::connect(("example.com", 443)).await?;
+    /// tcp.set_nodelay(true)?;
+    /// let mut tls = connector.connect(options, tcp).await?;
+    /// if let Some(request) = tls.take_unsent_early_data() {
+    ///     tls.write_all(request.as_bytes()).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Security
+    /// Early data has no forward secrecy: whoever gets hold of the session, or of the server's ticket keys, can read it. And
+    /// whoever has seen it can send it again, to this server or to another one of the same name, which may take it for new
+    /// (RFC 8446 section 8). Send only what does no harm when it is done twice, such as a `GET` without effects.
+    ///
+    /// # OpenSSL
+    /// `SSL_write_early_data`.
+    #[doc(alias = "0-RTT")]
+    #[doc(alias = "SSL_write_early_data")]
+    #[must_use]
+    pub fn early_data(mut self, bytes: impl Into<Secret>) -> Self {
+        self.early_data = Some(bytes.into());
+        self
+    }
+
     /// Shakes hands in full, whatever sessions the configuration
     /// [keeps](crate::ConfigBuilder::resumption_hosts).
     #[must_use]
@@ -131,6 +178,7 @@ impl ConnectOptions {
             server_name,
             host: Some(other.unwrap_or(self.host)),
             session: self.session,
+            early_data: self.early_data,
             fresh: self.fresh,
         })
     }

@@ -68,7 +68,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let failed = |e: &_| queue::stack_error(ErrorKind::Config, e).context("libssl makes no connection");
-    let (mut ssl, state) = prepare(context, target)?;
+    if target.early_data.is_some() {
+        return Err(Error::config("early_data", "a stream of tokio-openssl cannot say what became of it"));
+    }
+    let (mut ssl, state, _) = prepare(context, target)?;
     hook::install(&mut ssl, Arc::clone(&state) as _).map_err(|e| failed(&e))?;
     let mut stream = SslStream::new(ssl, io).map_err(|e| failed(&e))?;
     let limit = context.handshake_timeout;

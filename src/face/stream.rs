@@ -16,8 +16,10 @@ use crate::conn::request::{KeyUpdate, RenegotiateOptions, Request};
 use crate::materials::negotiated::Negotiated;
 use crate::materials::verify::ClientAuth;
 use crate::sys::ssl as sys;
+use crate::values::early_data::EarlyDataStatus;
 use crate::values::error::Error;
 use crate::values::record_sizing::RecordSizing;
+use crate::values::secret::Secret;
 
 /// A TLS connection over the stream `S`, on either side, after its handshake.
 ///
@@ -52,6 +54,37 @@ impl<S> TlsStream<S> {
     /// What was agreed on, and who the peer is.
     pub fn negotiated(&self) -> Negotiated<'_> {
         self.connection.negotiated()
+    }
+
+    /// What became of early data: on a client what [`ConnectOptions::early_data`](crate::ConnectOptions::early_data) was given,
+    /// on a server what the client has sent.
+    ///
+    /// # OpenSSL
+    /// `SSL_get_early_data_status`.
+    #[doc(alias = "SSL_get_early_data_status")]
+    pub fn early_data_status(&self) -> EarlyDataStatus {
+        self.connection.early_data_status()
+    }
+
+    /// Takes the early data that a server has received and accepted; `None` on clients, when none was accepted, and when it was
+    /// taken before. It is not in what is read.
+    ///
+    /// # Security
+    /// The client has proved by now that it is there. Its early data may be older nonetheless: see
+    /// [`ConfigBuilder::early_data`](crate::ConfigBuilder::early_data).
+    ///
+    /// # OpenSSL
+    /// `SSL_read_early_data`.
+    #[doc(alias = "SSL_read_early_data")]
+    pub fn take_early_data(&mut self) -> Option<Vec<u8>> {
+        self.connection.take_early_data()
+    }
+
+    /// Takes the early data of a client that has not reached the server's application, to be sent as ordinary data; `None` when
+    /// it has, on servers, and when it was taken before. See
+    /// [`ConnectOptions::early_data`](crate::ConnectOptions::early_data).
+    pub fn take_unsent_early_data(&mut self) -> Option<Secret> {
+        self.connection.take_unsent_early_data()
     }
 
     /// The stream below.

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use openssl::ssl::{SslSession, SslSessionRef};
 
-use crate::sys::{queue, session};
+use crate::sys::{early_data, queue, session};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::version::ProtocolVersion;
 
@@ -114,6 +114,29 @@ impl Session {
     /// The server name that the session was made for, where one was sent and the server has acknowledged it.
     pub fn hostname(&self) -> Option<&str> {
         session::hostname(&self.session)
+    }
+
+    /// How many bytes of early data the server takes with it (RFC 8446 section 4.6.1); 0 is none.
+    ///
+    /// # OpenSSL
+    ///
+    /// `SSL_SESSION_get_max_early_data`
+    pub fn max_early_data(&self) -> usize {
+        self.session.max_early_data() as usize
+    }
+
+    /// The protocol that the session's connection came to by ALPN.
+    ///
+    /// # OpenSSL
+    ///
+    /// `SSL_SESSION_get0_alpn_selected`
+    pub fn alpn_protocol(&self) -> Option<&[u8]> {
+        early_data::session_protocol(&self.session)
+    }
+
+    /// Whether the ticket is still good at `now`. libssl counts whole seconds, and one less.
+    pub(crate) fn is_ticket_good_at(&self, now: SystemTime) -> bool {
+        now.duration_since(self.created()).is_ok_and(|age| age < self.ticket_lifetime_hint())
     }
 
     /// The session as a type of the `openssl` crate.

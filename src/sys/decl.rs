@@ -198,6 +198,26 @@ unsafe extern "C" {
     pub fn UI_destroy_method(method: *mut UI_METHOD);
 }
 
+// --- early data ---
+pub const SSL_EARLY_DATA_REJECTED: c_int = 1;
+pub const SSL_EARLY_DATA_ACCEPTED: c_int = 2;
+type AllowEarlyDataCallback = unsafe extern "C" fn(*mut SSL, *mut c_void) -> c_int;
+// SAFETY: as in ssl.h of 1.1.1 to 4.0, which differ in `const` alone.
+unsafe extern "C" {
+    pub fn SSL_CTX_set_recv_max_early_data(ctx: *mut SSL_CTX, bytes: u32) -> c_int;
+    pub fn SSL_CTX_set_allow_early_data_cb(
+        ctx: *mut SSL_CTX,
+        cb: Option<AllowEarlyDataCallback>,
+        arg: *mut c_void,
+    );
+    pub fn SSL_get_early_data_status(ssl: *const SSL) -> c_int;
+    pub fn SSL_SESSION_get0_alpn_selected(
+        session: *const SSL_SESSION,
+        protocol: *mut *const c_uchar,
+        length: *mut size_t,
+    );
+}
+
 // --- later handshakes: renegotiation, post-handshake authentication, key update ---
 pub const SSL_KEY_UPDATE_NOT_REQUESTED: c_int = 0;
 pub const SSL_KEY_UPDATE_REQUESTED: c_int = 1;

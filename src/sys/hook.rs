@@ -18,7 +18,7 @@ use super::decl;
 use super::guard::{Parked, guard};
 use super::own_certificate::CertificateAnswer;
 use super::ticket::TicketOpening;
-use super::{compat, npn, ocsp, own_certificate, psk, renegotiation, session, ticket};
+use super::{compat, early_data, npn, ocsp, own_certificate, psk, renegotiation, session, ticket};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::psk::{PreSharedKey, PskIdentity};
@@ -125,6 +125,9 @@ pub(crate) trait Hooks: Send + Sync {
     /// The key that opens a client's session ticket, by the key's name.
     fn ticket_key_to_open(&self, ssl: &SslRef, name: &[u8]) -> Option<TicketOpening>;
 
+    /// Whether a server accepts the early data that a client announces. libssl asks when nothing else speaks against it.
+    fn allow_early_data(&self) -> bool;
+
     /// Where no ClientHello callback is ours, the peer begins a handshake. False is one too many: it is refused.
     fn admit_handshake(&self) -> bool;
 
@@ -183,6 +186,8 @@ pub(crate) enum Slot {
     FindSession,
     /// `SSL_CTX_set_tlsext_ticket_key_evp_cb`
     TicketKey,
+    /// `SSL_CTX_set_allow_early_data_cb`
+    EarlyData,
     /// `SSL_CTX_set_next_proto_select_cb`
     NpnClient,
     /// `SSL_CTX_set_next_protos_advertised_cb`
@@ -192,7 +197,7 @@ pub(crate) enum Slot {
 impl Slot {
     /// All of them, in the order in which a context is filled.
     #[cfg(test)]
-    pub(crate) const ALL: [Slot; 16] = [
+    pub(crate) const ALL: [Slot; 17] = [
         Slot::ClientHello,
         Slot::ServerName,
         Slot::Protocol,
@@ -207,6 +212,7 @@ impl Slot {
         Slot::NewSession,
         Slot::FindSession,
         Slot::TicketKey,
+        Slot::EarlyData,
         Slot::NpnClient,
         Slot::NpnServer,
     ];
@@ -240,6 +246,7 @@ impl Slot {
                 Slot::NewSession => session::fill_new(ctx),
                 Slot::FindSession => session::fill_find(ctx),
                 Slot::TicketKey => ticket::fill(ctx),
+                Slot::EarlyData => early_data::fill(ctx),
                 Slot::NpnClient => npn::fill_client(ctx),
                 Slot::NpnServer => npn::fill_server(ctx),
             }
@@ -462,6 +469,6 @@ mod tests {
             assert_eq!(names.iter().filter(|other| *other == name).count(), 1, "{name} stands twice");
             assert!(documented.contains(name.as_str()), "{name} is not in ARCHITECTURE.md");
         }
-        assert_eq!(names.len(), 16);
+        assert_eq!(names.len(), 17);
     }
 }

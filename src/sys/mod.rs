@@ -12,6 +12,7 @@ pub(crate) mod context;
 pub(crate) mod decl;
 pub(crate) mod dh;
 mod dh_provider;
+pub(crate) mod early_data;
 pub(crate) mod engine;
 pub(crate) mod extra;
 pub(crate) mod guard;

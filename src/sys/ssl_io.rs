@@ -98,6 +98,37 @@ impl<T: ByteIo> SslIo<T> {
         Ok(written)
     }
 
+    /// `SSL_read_early_data` into the free part of `buf`, which must not be empty: false when there is no more of it.
+    ///
+    /// On a server, before [`handshake`](SslIo::handshake), until it says false.
+    pub(crate) fn read_early(&mut self, buf: &mut ReadBuf<'_>) -> Result<bool, Stop> {
+        let mut read = 0;
+        let mut more = false;
+        // SAFETY: as in `read`.
+        let space = unsafe { buf.unfilled_mut() };
+        // SAFETY: as in `read`.
+        self.call(|ssl| unsafe {
+            let ret = ffi::SSL_read_early_data(ssl, space.as_mut_ptr().cast(), space.len(), &raw mut read);
+            more = ret == ffi::SSL_READ_EARLY_DATA_SUCCESS;
+            ret
+        })?;
+        // SAFETY: as in `read`; libssl says 0 bytes at the end.
+        unsafe { buf.assume_init(read) };
+        buf.advance(read);
+        Ok(more)
+    }
+
+    /// `SSL_write_early_data`, of all of `bytes`: on a client before [`handshake`](SslIo::handshake), on a server after
+    /// the first [`read_early`](SslIo::read_early) and before the handshake is over.
+    pub(crate) fn write_early(&mut self, bytes: &[u8]) -> Result<usize, Stop> {
+        let mut written = 0;
+        // SAFETY: as in `write`.
+        self.call(|ssl| unsafe {
+            ffi::SSL_write_early_data(ssl, bytes.as_ptr().cast(), bytes.len(), &raw mut written)
+        })?;
+        Ok(written)
+    }
+
     /// `SSL_shutdown`: true when both sides have closed, false when only ours has.
     pub(crate) fn shutdown(&mut self) -> Result<bool, Stop> {
         let mut both = false;

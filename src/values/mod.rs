@@ -3,6 +3,7 @@
 pub(crate) mod alert;
 pub(crate) mod alpn;
 pub(crate) mod clock;
+pub(crate) mod early_data;
 pub(crate) mod error;
 pub(crate) mod hello;
 pub(crate) mod limit;

@@ -166,6 +166,7 @@ fn every_slot_that_may_be_filled_is_documented_at_the_door_to_libssl() {
         ("NewSession", "new sessions"),
         ("FindSession", "session look-up"),
         ("TicketKey", "ticket keys"),
+        ("EarlyData", "early data"),
         ("NpnClient", "NPN"),
         ("NpnServer", "NPN"),
     ]

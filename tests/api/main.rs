@@ -14,6 +14,7 @@ mod close;
 mod compat;
 mod config;
 mod defaults;
+mod early_data;
 mod engine;
 mod ext;
 mod facts;

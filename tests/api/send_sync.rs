@@ -54,6 +54,7 @@ fn every_public_type_is_debug_send_and_sync() {
         shared::<DhChoice>(),
         shared::<DhParameters>(),
         shared::<DistinguishedName>(),
+        shared::<EarlyDataStatus>(),
         shared::<EngineEvent>(),
         shared::<EphemeralKey>(),
         shared::<Error>(),

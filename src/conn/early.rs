@@ -1,0 +1,171 @@
+//! Early data: what goes before the rest of a handshake (RFC 8446 section 2.3).
+//!
+//! A server asks libssl for it before it shakes hands, and keeps it apart from everything that is read later. A client hands
+//! it to libssl with the ClientHello, if the session is good for that, and keeps it until the server has accepted it.
+
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::SystemTime;
+
+use openssl::ssl::{SslOptions, SslRef, SslVersion};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::connection::Connection;
+use super::drive::Ended;
+use super::wakers::Role;
+use crate::config::context::Context;
+use crate::materials::session::Session;
+use crate::sys::early_data::status;
+
+use crate::sys::{compat, ssl as sys};
+use crate::values::alpn::AlpnProtocols;
+use crate::values::early_data::EarlyDataStatus;
+use crate::values::secret::Secret;
+use crate::values::version::ProtocolVersion;
+
+/// How much is read at a time, in bytes.
+const CHUNK: usize = 4096;
+
+/// The early data of a connection.
+#[derive(Default)]
+pub(crate) enum Early {
+    /// None, or none any more.
+    #[default]
+    None,
+    /// A server asks for it.
+    Receiving(Vec<u8>),
+    /// What a server has received.
+    Received(Vec<u8>),
+    /// What a client sends with its ClientHello.
+    Sending(Secret),
+    /// What a client has given to libssl, or could not give.
+    Offered(Secret),
+    /// What the client has sent, after the handshake.
+    Accepted(Vec<u8>),
+    /// What the server has not taken, after the handshake.
+    Unsent(Secret),
+}
+
+impl Early {
+    /// The early data of a server.
+    pub(super) fn of_server(context: &Context) -> Early {
+        if context.early_data > 0 { Early::Receiving(Vec::new()) } else { Early::None }
+    }
+
+    /// The early data of a client, which offers `session`.
+    pub(super) fn of_client(
+        bytes: Option<Secret>,
+        ssl: &SslRef,
+        context: &Context,
+        server_name: Option<&str>,
+        session: Option<&Session>,
+    ) -> Early {
+        let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else { return Early::None };
+        let good = session.is_some_and(|session| {
+            bytes.len() <= session.max_early_data()
+                && is_good_for_early_data(session, ssl, context, server_name)
+        });
+        if good { Early::Sending(bytes) } else { Early::Offered(bytes) }
+    }
+}
+
+/// Whether libssl will offer the session, and early data with it.
+///
+/// What libssl finds unfit it finds when the ClientHello is half made: it then fails the connection; and for a ticket that is
+/// too old it offers early data without the ticket, under keys that are made of nothing (`tls_construct_ctos_psk`).
+fn is_good_for_early_data(
+    session: &Session,
+    ssl: &SslRef,
+    context: &Context,
+    server_name: Option<&str>,
+) -> bool {
+    let offers_tls_1_3 = matches!(sys::context_versions(&context.ssl).1, None | Some(SslVersion::TLS1_3))
+        && !compat::options(ssl).contains(SslOptions::NO_TLSV1_3);
+    offers_tls_1_3
+        && session.is_resumable()
+        && session.ticket().is_some()
+        && session.protocol() == Some(ProtocolVersion::TLSv1_3)
+        && session.is_ticket_good_at(SystemTime::now())
+        && session.hostname().is_none_or(|name| server_name == Some(name))
+        && session.alpn_protocol().is_none_or(|name| {
+            context.alpn.as_ref().is_some_and(|list| AlpnProtocols::find_in(list.as_wire(), name).is_some())
+        })
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// Ready when the rest of the handshake can go on.
+    pub(super) fn poll_early(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Ended>> {
+        match std::mem::take(&mut self.early) {
+            Early::Receiving(mut bytes) => {
+                let outcome = self.poll_receive_early(cx, &mut bytes);
+                self.early =
+                    if outcome.is_pending() { Early::Receiving(bytes) } else { Early::Received(bytes) };
+                outcome
+            }
+            Early::Sending(bytes) => {
+                let outcome = self.poll_call(Role::Reader, cx, |io| io.write_early(bytes.as_bytes()));
+                self.early = if outcome.is_pending() { Early::Sending(bytes) } else { Early::Offered(bytes) };
+                outcome.map_ok(drop)
+            }
+            other => {
+                self.early = other;
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+
+    /// Reads until libssl has no more. It ends the connection of a client that sends more than it may.
+    fn poll_receive_early(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        bytes: &mut Vec<u8>,
+    ) -> Poll<Result<(), Ended>> {
+        loop {
+            let mut chunk = [0; CHUNK];
+            let mut buf = ReadBuf::new(&mut chunk);
+            match ready!(self.poll_call(Role::Reader, cx, |io| io.read_early(&mut buf))) {
+                Ok(true) => bytes.extend_from_slice(buf.filled()),
+                Ok(false) => return Poll::Ready(Ok(())),
+                Err(ended) => return Poll::Ready(Err(ended)),
+            }
+        }
+    }
+}
+
+impl<S> Connection<S> {
+    /// What became of the early data.
+    pub(crate) fn early_data_status(&self) -> EarlyDataStatus {
+        status(self.ssl())
+    }
+
+    /// The handshake is over: keeps what somebody has to look at.
+    pub(super) fn settle_early(&mut self) {
+        let accepted = self.early_data_status() == EarlyDataStatus::Accepted;
+        self.early = match (std::mem::take(&mut self.early), accepted) {
+            (Early::Received(bytes), true) => Early::Accepted(bytes),
+            (Early::Offered(bytes), false) => Early::Unsent(bytes),
+            _ => Early::None,
+        };
+    }
+
+    /// What a server has received, once.
+    pub(crate) fn take_early_data(&mut self) -> Option<Vec<u8>> {
+        match std::mem::take(&mut self.early) {
+            Early::Accepted(bytes) => Some(bytes),
+            other => {
+                self.early = other;
+                None
+            }
+        }
+    }
+
+    /// What a client has to send again, once.
+    pub(crate) fn take_unsent_early_data(&mut self) -> Option<Secret> {
+        match std::mem::take(&mut self.early) {
+            Early::Unsent(bytes) => Some(bytes),
+            other => {
+                self.early = other;
+                None
+            }
+        }
+    }
+}
