@@ -132,14 +132,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 }
 
 impl<S> Connection<S> {
-    /// What became of the early data.
-    pub(crate) fn early_data_status(&self) -> EarlyDataStatus {
-        status(self.ssl())
-    }
-
     /// The handshake is over: keeps what somebody has to look at.
     pub(super) fn settle_early(&mut self) {
-        let accepted = self.early_data_status() == EarlyDataStatus::Accepted;
+        let accepted = status(self.ssl()) == EarlyDataStatus::Accepted;
         self.early = match (std::mem::take(&mut self.early), accepted) {
             (Early::Received(bytes), true) => Early::Accepted(bytes),
             (Early::Offered(bytes), false) => Early::Unsent(bytes),

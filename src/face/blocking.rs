@@ -15,7 +15,6 @@ use crate::conn::connection::{Connection, Target};
 use crate::conn::request::{KeyUpdate, RenegotiateOptions, Request};
 use crate::materials::negotiated::Negotiated;
 use crate::materials::verify::ClientAuth;
-use crate::values::early_data::EarlyDataStatus;
 use crate::values::error::Error;
 use crate::values::secret::Secret;
 
@@ -132,11 +131,6 @@ impl<S> BlockingStream<S> {
     /// What was agreed on, and who the peer is.
     pub fn negotiated(&self) -> Negotiated<'_> {
         self.connection.negotiated()
-    }
-
-    /// As [`TlsStream::early_data_status`](crate::TlsStream::early_data_status).
-    pub fn early_data_status(&self) -> EarlyDataStatus {
-        self.connection.early_data_status()
     }
 
     /// As [`TlsStream::take_early_data`](crate::TlsStream::take_early_data).

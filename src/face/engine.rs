@@ -15,7 +15,6 @@ use crate::conn::connection::{Connection, Target};
 use crate::conn::request::{KeyUpdate, RenegotiateOptions, Request};
 use crate::materials::negotiated::Negotiated;
 use crate::materials::verify::ClientAuth;
-use crate::values::early_data::EarlyDataStatus;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::secret::Secret;
 
@@ -273,11 +272,6 @@ impl TlsEngine {
     /// What was agreed on, and who the peer is. Before the handshake is complete, much of it is not known.
     pub fn negotiated(&self) -> Negotiated<'_> {
         self.connection.negotiated()
-    }
-
-    /// As [`TlsStream::early_data_status`](crate::TlsStream::early_data_status).
-    pub fn early_data_status(&self) -> EarlyDataStatus {
-        self.connection.early_data_status()
     }
 
     /// As [`TlsStream::take_early_data`](crate::TlsStream::take_early_data).

@@ -56,14 +56,9 @@ impl<S> TlsStream<S> {
         self.connection.negotiated()
     }
 
-    /// What became of early data: on a client what [`ConnectOptions::early_data`](crate::ConnectOptions::early_data) was given,
-    /// on a server what the client has sent.
-    ///
-    /// # OpenSSL
-    /// `SSL_get_early_data_status`.
-    #[doc(alias = "SSL_get_early_data_status")]
+    /// What became of early data: see [`Negotiated::early_data_status`].
     pub fn early_data_status(&self) -> EarlyDataStatus {
-        self.connection.early_data_status()
+        self.negotiated().early_data_status()
     }
 
     /// Takes the early data that a server has received and accepted; `None` on clients, when none was accepted, and when it was

@@ -11,7 +11,8 @@ use super::certificate::Certificate;
 use super::session::Session;
 use super::verify::Verdict;
 use crate::sys::queue::stack_error;
-use crate::sys::{compat, npn, ssl as sys};
+use crate::sys::{compat, early_data, npn, ssl as sys};
+use crate::values::early_data::EarlyDataStatus;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::verify_code::VerifyCode;
 use crate::values::version::ProtocolVersion;
@@ -216,6 +217,16 @@ impl<'a> Negotiated<'a> {
     #[doc(alias = "servername")]
     pub fn server_name(&self) -> Option<&str> {
         self.facts.server_name.as_deref().or_else(|| self.ssl.servername(NameType::HOST_NAME))
+    }
+
+    /// What became of early data: of that which [`ConnectOptions::early_data`](crate::ConnectOptions::early_data) was given on a
+    /// client, or the client has announced on a server.
+    ///
+    /// # OpenSSL
+    /// `SSL_get_early_data_status`.
+    #[doc(alias = "SSL_get_early_data_status")]
+    pub fn early_data_status(&self) -> EarlyDataStatus {
+        early_data::status(self.ssl)
     }
 
     /// Whether the peer has proved who it is: by a certificate that was verified, or by a shared key.

@@ -131,7 +131,7 @@ async fn what_a_client_has_sent_is_not_taken_a_second_time() {
     {
         engine.receive(&flight);
         engine.advance().unwrap();
-        assert_eq!(engine.early_data_status(), status);
+        assert_eq!(engine.negotiated().early_data_status(), status);
         assert_eq!(engine.take_early_data(), None, "not before the client has proved that it is there");
     }
     client.receive(&first.take_output());
@@ -310,7 +310,7 @@ async fn a_ticket_that_is_too_old_is_not_offered_and_neither_is_early_data() {
     );
     engines.server.receive(&hello);
     engines.shake().unwrap();
-    assert_eq!(engines.client.early_data_status(), EarlyDataStatus::NotSent);
+    assert_eq!(engines.client.negotiated().early_data_status(), EarlyDataStatus::NotSent);
     assert_eq!(engines.client.take_unsent_early_data().unwrap().as_bytes(), REQUEST);
 }
 
@@ -361,7 +361,7 @@ async fn every_cut_of_the_first_flight_gives_the_same() {
             engines.server.receive(piece);
             engines.server.advance().unwrap();
         }
-        assert_eq!(engines.server.early_data_status(), EarlyDataStatus::Accepted);
+        assert_eq!(engines.server.negotiated().early_data_status(), EarlyDataStatus::Accepted);
         engines.client.receive(&engines.server.take_output());
         engines.shake().unwrap();
         assert_eq!(engines.server.take_early_data().unwrap(), vec![b'x'; 3000], "{size}");
@@ -521,7 +521,7 @@ async fn blocking_streams_have_early_data_too() {
     let accepting = std::thread::spawn(move || BlockingStream::accept(&server, far).unwrap());
     let near = BlockingStream::connect(&client().build().unwrap(), target(&session, REQUEST), near).unwrap();
     let mut far = accepting.join().unwrap();
-    assert_eq!((near.early_data_status(), far.early_data_status()), ACCEPTED);
+    assert_eq!((near.negotiated().early_data_status(), far.negotiated().early_data_status()), ACCEPTED);
     assert_eq!(far.take_early_data().as_deref(), Some(REQUEST));
 }
 

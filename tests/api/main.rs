@@ -34,6 +34,8 @@ mod panic;
 #[cfg(feature = "cli")]
 mod program;
 #[cfg(feature = "cli")]
+mod program_early_data;
+#[cfg(feature = "cli")]
 mod program_keys;
 #[cfg(feature = "cli")]
 mod program_ocsp;

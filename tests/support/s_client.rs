@@ -79,10 +79,15 @@ impl SServer {
         SServer { child, stdout, target }
     }
 
-    /// Our client at it, and what it said.
-    pub(crate) fn connect(mut self, words: &[&str]) -> (Output, String) {
+    /// Our client at it.
+    pub(crate) fn connect_once(&mut self, words: &[&str]) -> Output {
         let name = ["--servername", "localhost", "--ca", "root.pem", "--json", "--quit"];
-        let output = run(&[&["connect", &self.target], &name[..], words].concat());
+        run(&[&["connect", &self.target], &name[..], words].concat())
+    }
+
+    /// Our last client at it, and what it said.
+    pub(crate) fn connect(mut self, words: &[&str]) -> (Output, String) {
+        let output = self.connect_once(words);
         let mut said = Vec::new();
         self.stdout.read_to_end(&mut said).unwrap();
         self.child.wait().unwrap();

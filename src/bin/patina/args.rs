@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -12,9 +13,6 @@ use crate::starttls::StartTls;
 
 static VERSION: LazyLock<String> =
     LazyLock::new(|| format!("{} ({})", env!("CARGO_PKG_VERSION"), openssl::version::version()));
-
-/// Options that other versions of this program have.
-const ELSEWHERE: [&str; 1] = ["--early-data"];
 
 /// TLS servers, clients and cipher strings over the system's libssl.
 #[derive(Debug, Parser)]
@@ -160,6 +158,11 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "TEXT", help_heading = "Sessions")]
     pub(crate) session_id_context: Option<String>,
 
+    /// Take so many bytes of early data (TLS 1.3 0-RTT) as if they had come after the handshake; each ticket is good once then,
+    /// so that nobody can send early data a second time
+    #[arg(long, value_name = "BYTES", default_value_t = 0, help_heading = "Sessions")]
+    pub(crate) early_data: u32,
+
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
 }
@@ -215,6 +218,11 @@ pub(crate) struct ConnectArgs {
     /// Connect N times more, each time resuming the session; the last connection gets stdin
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Sessions")]
     pub(crate) reconnect: u32,
+    /// Send this, or what is in this file, with the first message (TLS 1.3 0-RTT), if the session is good for that; else, and
+    /// if the server does not take it, after the handshake. Whoever has seen it can send it again. With --reconnect it is for
+    /// the last connection
+    #[arg(long, value_name = "FILE|TEXT", help_heading = "Sessions")]
+    pub(crate) early_data: Option<OsString>,
 
     #[command(flatten)]
     pub(crate) shared: SharedArgs,
@@ -330,21 +338,14 @@ fn instead(error: &clap::Error) -> Instead {
         }
         ErrorKind::UnknownArgument => {
             let name = context(ContextKind::InvalidArg).unwrap_or("an argument");
-            let flag = name.split('=').next().unwrap_or(name);
-            if ELSEWHERE.contains(&flag) {
-                return Instead::Refuse(format!("{flag} is not available in this version"));
-            }
             let near = context(ContextKind::SuggestedArg).map(|near| format!("; did you mean {near}?"));
             Instead::Refuse(format!("{name} is unknown{}", near.unwrap_or_default()))
         }
         ErrorKind::InvalidSubcommand => {
             let name = context(ContextKind::InvalidSubcommand).unwrap_or_default();
-            match ELSEWHERE.contains(&name) {
-                true => Instead::Refuse(format!("{name} is not available in this version")),
-                false => Instead::Refuse(format!(
-                    "{name} is no command; there are serve, connect, ciphers, probe and version"
-                )),
-            }
+            Instead::Refuse(format!(
+                "{name} is no command; there are serve, connect, ciphers, probe and version"
+            ))
         }
         _ => Instead::Refuse(one_line(&error.render().to_string())),
     }
@@ -365,15 +366,5 @@ mod tests {
     #[test]
     fn the_definition_of_the_command_line_is_sound() {
         Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn nothing_is_both_here_and_elsewhere() {
-        for command in Cli::command().get_subcommands() {
-            for argument in command.get_arguments().filter_map(|argument| argument.get_long()) {
-                assert!(!ELSEWHERE.contains(&format!("--{argument}").as_str()), "{argument}");
-            }
-            assert!(!ELSEWHERE.contains(&command.get_name()));
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! `patina connect`: a TLS client between stdin and stdout.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::net::IpAddr;
@@ -40,6 +41,15 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
         Some(file) => Some(read_session(file)?),
         None => session,
     };
+    let early = match &args.early_data {
+        Some(_) if session.is_none() && args.reconnect == 0 => {
+            return Err(Failure::Usage(
+                "--early-data: there is no session to resume: --session-in FILE, or --reconnect".to_owned(),
+            ));
+        }
+        Some(given) => Some(read_early_data(given)?),
+        None => None,
+    };
     let mut options = ConnectOptions::new(host);
     let name = args.servername.as_deref().or(server_name.as_deref());
     let domain = name.unwrap_or(host);
@@ -72,14 +82,20 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
             let agreed = timeout(time, starttls::upgrade(protocol, domain, &mut tcp)).await;
             agreed.unwrap_or_else(|_| Err(no_answer(time)))?;
         }
-        let options = match &session {
+        let mut options = match &session {
             Some(session) => options.clone().session(session.clone()),
             None => options.clone(),
         };
+        let early = early.as_deref().filter(|_| left == 0);
+        if let Some(early) = early {
+            options = options.early_data(early);
+        }
         let mut tls = connector.connect(options, tcp).await?;
         let facts = Facts::of(&tls.negotiated(), peer, &args.shared.export);
         let mut facts = facts.map_err(|error| Failure::option("--export", &error))?;
         facts.ocsp_status = ocsp.as_ref().map(|ocsp| ocsp.judge(&tls.negotiated()).to_string());
+        facts.early_data_bytes = early.map(<[u8]>::len);
+        let unsent = tls.take_unsent_early_data();
         output.secure(&facts);
         let mut watch = Watch::new(output, peer);
         watch.ask(&mut tls, Wishes::of(&args.shared)).await?;
@@ -96,6 +112,11 @@ async fn connect(args: &ConnectArgs, output: &Arc<Output>) -> Result<(), Failure
         };
         let received = if output.is_json() { Received::Count } else { Received::Print };
         let mut pump = Pump::new(&mut tls, watch, output, input, session.take());
+        match (early, &unsent) {
+            (Some(early), None) => pump.counts.written += early.len() as u64,
+            (_, Some(unsent)) => pump.send_first(unsent.as_bytes()),
+            (None, None) => {}
+        }
         let outcome = pump.run(received, until).await;
         let counts = pump.counts;
         session = pump.into_session();
@@ -159,6 +180,15 @@ pub(crate) async fn dial(host: &str, port: u16, time: Duration) -> Result<TcpStr
 
 pub(crate) fn no_answer(time: Duration) -> Report {
     Report { code: "ETIMEDOUT".to_owned(), reason: format!("no answer within {time:?}"), alert: None }
+}
+
+/// The content of the file, or the text.
+fn read_early_data(given: &OsStr) -> Result<Vec<u8>, Failure> {
+    let file = Path::new(given);
+    match file.is_file() {
+        true => fs::read(file).map_err(|error| Failure::unreadable("--early-data", file, &error)),
+        false => Ok(given.as_encoded_bytes().to_vec()),
+    }
 }
 
 fn read_session(file: &Path) -> Result<Session, Failure> {

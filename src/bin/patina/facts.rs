@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use patina_tls::{Certificate, CipherSuite, EphemeralKey, Negotiated};
+use patina_tls::{Certificate, CipherSuite, EarlyDataStatus, EphemeralKey, Negotiated};
 use serde_json::{Map, Value, json};
 
 use crate::args_shared::Export;
@@ -35,6 +35,9 @@ pub(crate) struct Facts {
     pub(crate) own_certificate: Option<Certificate>,
     /// What that response came to, where it was asked for.
     pub(crate) ocsp_status: Option<String>,
+    pub(crate) early_data: EarlyDataStatus,
+    /// How much early data a server has got, or a client has been given to send.
+    pub(crate) early_data_bytes: Option<usize>,
     is_server: bool,
 }
 
@@ -84,6 +87,8 @@ impl Facts {
             ocsp_response: negotiated.ocsp_response(),
             own_certificate: negotiated.own_certificate(),
             ocsp_status: None,
+            early_data: negotiated.early_data_status(),
+            early_data_bytes: None,
             is_server: negotiated.as_openssl().is_server(),
         })
     }
@@ -121,6 +126,8 @@ impl Facts {
             "peer_certificate": self.peer_certificate,
             "ocsp_response": self.ocsp_response.as_deref().map(hex),
             "ocsp_status": self.ocsp_status,
+            "early_data": self.early_data,
+            "early_data_bytes": self.early_data_bytes,
         });
         match value {
             Value::Object(map) => map,
@@ -139,6 +146,7 @@ impl Facts {
         add("npn", self.npn.clone());
         add("psk identity", self.psk_identity.clone());
         add("session", Some(if self.session_reused { "resumed" } else { "new" }.to_owned()));
+        add("early data", self.early_data_text());
         add("authorized", self.authorization_text());
         add(
             "certificate",
@@ -165,6 +173,19 @@ impl Facts {
             (Some(code), _) => Some(format!("no, {code}")),
             (None, true) => Some("yes".to_owned()),
             (None, false) => None,
+        }
+    }
+
+    /// What became of early data; nothing where there was none.
+    fn early_data_text(&self) -> Option<String> {
+        let word = match self.early_data {
+            EarlyDataStatus::Accepted => "accepted",
+            EarlyDataStatus::Rejected => "rejected",
+            _ => "not sent",
+        };
+        match self.early_data_bytes {
+            Some(count) => Some(format!("{word}, {count} bytes")),
+            None => (self.early_data != EarlyDataStatus::NotSent).then(|| word.to_owned()),
         }
     }
 

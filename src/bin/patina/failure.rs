@@ -174,6 +174,7 @@ fn flag(option: &'static str) -> &'static str {
         "client_sigalgs" => "--client-sigalgs",
         "crl" => "--crl",
         "dhparam" => "--dhparam",
+        "early_data" => "--early-data",
         "groups" => "--groups",
         "handshake_timeout" => "--handshake-timeout",
         "host" => "HOST:PORT",

@@ -29,6 +29,8 @@ pub(crate) struct Channel<'a> {
     watch: Watch<'a>,
     peer: SocketAddr,
     exports: &'a [Export],
+    /// Early data that nobody has read yet.
+    early: Vec<u8>,
     pub(crate) counts: Counts,
 }
 
@@ -38,12 +40,20 @@ impl<'a> Channel<'a> {
         watch: Watch<'a>,
         peer: SocketAddr,
         exports: &'a [Export],
+        early: Vec<u8>,
     ) -> Channel<'a> {
-        Channel { tls, watch, peer, exports, counts: Counts::default() }
+        Channel { tls, watch, peer, exports, early, counts: Counts::default() }
     }
 
-    /// Reads; 0 is the end.
+    /// Reads; 0 is the end. Early data comes first.
     pub(crate) async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.early.is_empty() {
+            let count = self.early.len().min(buffer.len());
+            buffer[..count].copy_from_slice(&self.early[..count]);
+            self.early.drain(..count);
+            self.counts.read += count as u64;
+            return Ok(count);
+        }
         let mut space = ReadBuf::new(buffer);
         poll_fn(|cx| {
             let read = Pin::new(&mut *self.tls).poll_read(cx, &mut space);
@@ -134,6 +144,7 @@ async fn source(channel: &mut Channel<'_>) -> io::Result<()> {
     let bytes = LINE_OF_TEXT.repeat(CHUNK / LINE_OF_TEXT.len());
     let mut buffer = vec![0; CHUNK];
     let mut start = 0;
+    channel.counts.read += std::mem::take(&mut channel.early).len() as u64;
     // A client that closes is noticed while it does not read.
     poll_fn(|cx| {
         loop {

@@ -53,6 +53,8 @@ pub(crate) struct Pump<'a> {
     watch: Watch<'a>,
     output: &'a Output,
     input: Input,
+    /// Early data of the peer that is not printed yet.
+    early: Vec<u8>,
     /// What is to be sent, from `sent` on.
     outgoing: Vec<u8>,
     sent: usize,
@@ -85,6 +87,7 @@ impl<'a> Pump<'a> {
             watch,
             output,
             input,
+            early: Vec::new(),
             outgoing,
             sent: 0,
             input_ended,
@@ -102,8 +105,14 @@ impl<'a> Pump<'a> {
         watch: Watch<'a>,
         output: &'a Output,
         input: Input,
+        early: Vec<u8>,
     ) -> Pump<'a> {
-        Pump { is_client: false, ..Pump::new(tls, watch, output, input, None) }
+        Pump { is_client: false, early, ..Pump::new(tls, watch, output, input, None) }
+    }
+
+    /// Sends these bytes before all others.
+    pub(crate) fn send_first(&mut self, bytes: &[u8]) {
+        self.outgoing.splice(..0, bytes.iter().copied());
     }
 
     /// The newest session that can be resumed: one that the peer gave, or the one that was offered.
@@ -116,9 +125,10 @@ impl<'a> Pump<'a> {
     /// # Errors
     /// What ended the connection but for a close_notify; a stdin that cannot be read or a stdout that cannot be written.
     pub(crate) async fn run(&mut self, received: Received, until: Until) -> Result<(), Failure> {
-        let mut stdout = tokio::io::stdout();
         let mut buffer = vec![0; CHUNK];
         let mut deadline = None;
+        let early = std::mem::take(&mut self.early);
+        self.receive(&early, received).await?;
         loop {
             let next = poll_fn(|cx| self.poll(cx, &mut buffer));
             let outcome = match deadline {
@@ -131,21 +141,26 @@ impl<'a> Pump<'a> {
             match outcome {
                 Ok(Step::Finished) => deadline = (until == Until::Sent).then(|| Instant::now() + LINGER),
                 Ok(Step::Read(0)) => return self.end().await,
-                Ok(Step::Read(count)) => {
-                    self.counts.read += count as u64;
-                    if received == Received::Print {
-                        let written = async {
-                            stdout.write_all(&buffer[..count]).await?;
-                            stdout.flush().await
-                        };
-                        written.await.map_err(|error| Failure::Other(format!("stdout: {error}")))?;
-                    }
-                }
+                Ok(Step::Read(count)) => self.receive(&buffer[..count], received).await?,
                 // We have closed and wait for nothing but stragglers: a peer may as well just hang up.
                 Err(error) if deadline.is_some() && is_hang_up(&error) => return Ok(()),
                 Err(error) => return Err(Report::of_io(&error).into()),
             }
         }
+    }
+
+    /// Bytes have come.
+    async fn receive(&mut self, bytes: &[u8], received: Received) -> Result<(), Failure> {
+        self.counts.read += bytes.len() as u64;
+        if received == Received::Count {
+            return Ok(());
+        }
+        let mut stdout = tokio::io::stdout();
+        let written = async {
+            stdout.write_all(bytes).await?;
+            stdout.flush().await
+        };
+        written.await.map_err(|error| Failure::Other(format!("stdout: {error}")))
     }
 
     /// The peer has closed: so do we.

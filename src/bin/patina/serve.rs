@@ -145,24 +145,24 @@ impl Desk {
         self.ended();
     }
 
-    /// Tells the facts of a new connection.
-    fn greet(&self, tls: &TlsStream<TcpStream>, peer: SocketAddr) -> bool {
+    /// Tells the facts of a new connection, and gives its early data.
+    fn greet(&self, tls: &mut TlsStream<TcpStream>, peer: SocketAddr) -> Option<Vec<u8>> {
+        let early = tls.take_early_data();
         match Facts::of(&tls.negotiated(), peer, &self.exports) {
-            Ok(facts) => {
+            Ok(mut facts) => {
+                facts.early_data_bytes = early.as_ref().map(Vec::len);
                 self.output.secure(&facts);
-                true
+                Some(early.unwrap_or_default())
             }
             Err(error) => {
                 self.output.error(Some(peer), &Report::of(&error).doing("--export"));
-                false
+                None
             }
         }
     }
 
     async fn talk(&self, mut tls: TlsStream<TcpStream>, peer: SocketAddr) {
-        if !self.greet(&tls, peer) {
-            return;
-        }
+        let Some(early) = self.greet(&mut tls, peer) else { return };
         tracing::info!(%peer, "handshake complete");
         let mut watch = Watch::new(&self.output, peer);
         let asked = tokio::select! {
@@ -174,7 +174,7 @@ impl Desk {
             self.output.closed(peer, Counts::default(), tls.is_closed_by_peer());
             return;
         }
-        let mut channel = Channel::new(&mut tls, watch, peer, &self.exports);
+        let mut channel = Channel::new(&mut tls, watch, peer, &self.exports, early);
         let outcome = tokio::select! {
             outcome = modes::run(self.mode, &mut channel) => outcome,
             () = self.closing() => Ok(()),
@@ -189,13 +189,11 @@ impl Desk {
     }
 
     async fn join(&self, mut tls: TlsStream<TcpStream>, peer: SocketAddr, stdin: Stdin) {
-        if !self.greet(&tls, peer) {
-            return;
-        }
+        let Some(early) = self.greet(&mut tls, peer) else { return };
         let received = if self.output.is_json() { Received::Count } else { Received::Print };
         let mut watch = Watch::new(&self.output, peer);
         let asked = watch.ask(&mut tls, self.wishes).await;
-        let mut pump = Pump::for_server(&mut tls, watch, &self.output, Input::Stdin(stdin));
+        let mut pump = Pump::for_server(&mut tls, watch, &self.output, Input::Stdin(stdin), early);
         let outcome = match asked {
             Err(report) => Err(report.into()),
             Ok(()) => tokio::select! {

@@ -256,6 +256,14 @@ fn server_builder(
         }
         builder = builder.ticket_keys(tickets::key(text)?);
     }
+    if args.early_data > 0 {
+        if !args.session_store.is_none() {
+            return Err(Failure::Usage(
+                "--early-data: with --session-store it could be sent again, and taken again".to_owned(),
+            ));
+        }
+        builder = builder.early_data(args.early_data);
+    }
     if let Some(context) = &args.session_id_context {
         builder = builder.session_id_context(context.clone());
     }
