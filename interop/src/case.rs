@@ -79,21 +79,17 @@ impl Case {
     }
 
     /// What a side does on the connection of this number (from 0), in order.
-    pub fn steps(&self, side: Side, number: usize) -> &'static [Step] {
-        use Step::{Close, ReadEnd, Receive, Send};
+    pub fn steps(&self, side: Side, number: usize) -> Vec<Step> {
+        use Step::{Close, ReadEnd};
         let is_silent = number == 0 && self.traffic.first_is_silent;
-        let usual = self.exchange.steps(side);
-        match side {
-            Side::Client if is_silent => &[Close, ReadEnd],
-            Side::Server if is_silent => &[ReadEnd, Close],
-            Side::Client if self.traffic.server_closes && usual.contains(&Close) => {
-                &[Send, Receive, ReadEnd, Close]
-            }
-            Side::Server if self.traffic.server_closes && usual.contains(&Close) => {
-                &[Receive, Send, Close, ReadEnd]
-            }
-            _ => usual,
+        let mut steps = self.exchange.steps(side).to_vec();
+        if is_silent {
+            steps.retain(|step| matches!(step, Close | ReadEnd));
+        } else if self.traffic.server_closes && steps.contains(&Close) {
+            steps.retain(|step| !matches!(step, Close | ReadEnd));
+            steps.extend(if side == Side::Server { [Close, ReadEnd] } else { [ReadEnd, Close] });
         }
+        steps
     }
 
     /// What a side receives on the connection of this number.
@@ -167,6 +163,14 @@ pub struct Setup {
     pub alpn: Vec<String>,
     /// Whether a server goes on when none of the client's protocols is its own.
     pub alpn_ignore: bool,
+    /// The protocols of NPN, the forerunner of ALPN: a server's in its order, a client's the preferred first.
+    pub npn: Vec<String>,
+    /// What the OCSP response says that a server staples to its certificate, `good` or `revoked`. Default: it staples none.
+    pub staple: Option<String>,
+    /// Whether a client asks for a stapled response.
+    pub asks_staple: bool,
+    /// Whether a client offers to show its certificate after the handshake.
+    pub post_handshake_auth: bool,
     /// A server's Diffie-Hellman parameters: `auto`, or their name.
     pub dh: Option<String>,
     /// The name that a client asks for. Default: `localhost`.
@@ -202,6 +206,10 @@ impl Setup {
             verify: if client { Verify::Require } else { Verify::Never },
             alpn: vec![],
             alpn_ignore: false,
+            npn: vec![],
+            staple: None,
+            asks_staple: false,
+            post_handshake_auth: false,
             dh: None,
             server_name: "localhost".into(),
             names: vec![],
@@ -243,6 +251,10 @@ pub enum Exchange {
     ServerHalfClose,
     /// One side begins new handshakes before it speaks, so often; the data then goes under their keys.
     Renegotiate(Side, usize),
+    /// One side changes its keys, and asks the other for the same, before it speaks (TLS 1.3).
+    UpdateKeys(Side),
+    /// The server asks for the client's certificate before it speaks (TLS 1.3), and not in the handshake.
+    Authenticate,
     /// The client speaks, the server drops the TCP connection.
     CutByServer,
     /// The client speaks, the server answers, the client drops the TCP connection.
@@ -262,6 +274,10 @@ pub enum Step {
     ReadEnd,
     /// Begins a new handshake, as often as the exchange says, and waits for its end.
     Renegotiate,
+    /// Changes its keys, and asks the peer to change its own.
+    UpdateKeys,
+    /// Asks for the client's certificate, and waits for it.
+    Authenticate,
     /// Drops the TCP connection.
     Cut,
 }
@@ -275,6 +291,8 @@ impl Step {
             Step::Close => "close",
             Step::ReadEnd => "read-end",
             Step::Renegotiate => "renegotiate",
+            Step::UpdateKeys => "update-keys",
+            Step::Authenticate => "authenticate",
             Step::Cut => "cut",
         }
     }
@@ -283,7 +301,7 @@ impl Step {
 impl Exchange {
     /// What a side does, in order.
     pub fn steps(self, side: Side) -> &'static [Step] {
-        use Step::{Close, Cut, ReadEnd, Receive, Renegotiate, Send};
+        use Step::{Authenticate, Close, Cut, ReadEnd, Receive, Renegotiate, Send, UpdateKeys};
         match (self, side) {
             (Exchange::Renegotiate(Side::Client, _), Side::Client) => {
                 &[Renegotiate, Send, Receive, Close, ReadEnd]
@@ -291,14 +309,15 @@ impl Exchange {
             (Exchange::Renegotiate(Side::Server, _), Side::Server) => {
                 &[Receive, Renegotiate, Send, ReadEnd, Close]
             }
-            (Exchange::Renegotiate(..), Side::Client) => &[Send, Receive, Close, ReadEnd],
-            (Exchange::Renegotiate(..), Side::Server) => &[Receive, Send, ReadEnd, Close],
-            (Exchange::Echo | Exchange::Bulk(_) | Exchange::Resume, Side::Client) => {
-                &[Send, Receive, Close, ReadEnd]
+            (Exchange::UpdateKeys(Side::Client), Side::Client) => {
+                &[UpdateKeys, Send, Receive, Close, ReadEnd]
             }
-            (Exchange::Echo | Exchange::Bulk(_) | Exchange::Resume, Side::Server) => {
-                &[Receive, Send, ReadEnd, Close]
+            (Exchange::UpdateKeys(Side::Server), Side::Server) => {
+                &[UpdateKeys, Send, Receive, ReadEnd, Close]
             }
+            // libssl answers with its next data.
+            (Exchange::UpdateKeys(Side::Server), Side::Client) => &[Receive, Send, Close, ReadEnd],
+            (Exchange::Authenticate, Side::Server) => &[Receive, Authenticate, Send, ReadEnd, Close],
             (Exchange::Listen, Side::Client) => &[Receive, Close, ReadEnd],
             (Exchange::Listen, Side::Server) => &[Send, ReadEnd, Close],
             (Exchange::HalfClose, Side::Client) | (Exchange::ServerHalfClose, Side::Server) => {
@@ -311,6 +330,9 @@ impl Exchange {
             (Exchange::CutByServer, Side::Server) => &[Receive, Cut],
             (Exchange::CutByClient, Side::Client) => &[Send, Receive, Cut],
             (Exchange::CutByClient, Side::Server) => &[Receive, Send, ReadEnd],
+            // An echo, with whatever the other side begins in it.
+            (_, Side::Client) => &[Send, Receive, Close, ReadEnd],
+            (_, Side::Server) => &[Receive, Send, ReadEnd, Close],
         }
     }
 

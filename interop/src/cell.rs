@@ -8,11 +8,13 @@ use patina_tls::{Capability, ProtocolVersion};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::case::{Case, Exchange, Side};
+use crate::case::{Case, Exchange, Setup, Side};
 use crate::expectation::{Except, ExceptKind, Pair, outcome};
 use crate::peer::{Errors, Peer};
+use crate::peers::suites;
 use crate::process::PATIENCE;
 use crate::seen::{CLOSED_EARLY, Fact, Report, Seen, received};
+use crate::staple;
 use crate::trouble::{Result, Trouble};
 
 /// How many cells run at the same time.
@@ -75,11 +77,9 @@ impl Cell<'_> {
             Some(Except { kind: ExceptKind::Skip, pair: Pair::new(client, server), reason })
         };
         let by_library = || {
-            let is_old =
-                Side::BOTH.iter().any(|side| self.case.setup(*side).versions.1 == ProtocolVersion::SSLv3);
-            let reason = "this libssl has no SSLv3".to_owned();
-            let lacks = is_old && !patina_tls::openssl().has(Capability::SslV3);
-            lacks.then(|| Except { kind: ExceptKind::Skip, pair: Pair::new(client, server), reason })
+            let lacks = Side::BOTH.into_iter().find_map(|side| lacks(self.case.setup(side)))?;
+            let reason = format!("this libssl has no {lacks}");
+            Some(Except { kind: ExceptKind::Skip, pair: Pair::new(client, server), reason })
         };
         by_library().or_else(|| Side::BOTH.into_iter().find_map(by_side)).or_else(by_table)
     }
@@ -227,6 +227,7 @@ impl Cell<'_> {
                     }
                 }
                 expected.push((Fact::Received, received_in_full(self.case, side, number)));
+                expected.extend(self.staple().map(|digest| (Fact::Staple, digest)));
                 expected.extend(self.case.exchange.end(side).map(|end| (Fact::End, end.to_owned())));
                 if !self.case.facts.iter().any(|e| e.fact == Fact::Reused) {
                     let resumed = self.case.exchange == Exchange::Resume && number == 1;
@@ -245,6 +246,14 @@ impl Cell<'_> {
                 }
             }
         }
+    }
+
+    /// [`Fact::Staple`] of the client, where it is known.
+    fn staple(&self) -> Option<String> {
+        let is_asked = self.case.client.asks_staple;
+        let digest = || staple::digest(&self.case.server).unwrap_or_else(|trouble| trouble.to_string());
+        (!is_asked || self.server.staples_what_it_is_given())
+            .then(|| if is_asked { digest() } else { String::new() })
     }
 
     /// What the two sides say of the same connection must be the same.
@@ -283,6 +292,20 @@ impl Cell<'_> {
             }
         }
     }
+}
+
+/// What this library's libssl was built without, of what a side is to do.
+fn lacks(setup: &Setup) -> Option<&'static str> {
+    let needed = [
+        ("SSLv3", Capability::SslV3, setup.versions.1 == ProtocolVersion::SSLv3),
+        ("RC4", Capability::Rc4, suites::needs(setup, &["RC4"])),
+        ("3DES", Capability::TripleDes, suites::needs(setup, &["3DES"])),
+        ("IDEA", Capability::Idea, suites::needs(setup, &["IDEA"])),
+        ("SEED", Capability::Seed, suites::needs(setup, &["SEED"])),
+    ];
+    let lacking =
+        |(_, capability, is_needed): &(_, _, bool)| *is_needed && !patina_tls::openssl().has(*capability);
+    needed.into_iter().find(lacking).map(|(name, ..)| name)
 }
 
 /// [`Fact::Received`] of a side when all is well.

@@ -22,6 +22,7 @@ pub mod peers;
 pub mod process;
 pub mod seen;
 pub mod ssl_case;
+pub mod staple;
 pub mod summary;
 pub mod table;
 pub mod time;

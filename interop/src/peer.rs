@@ -57,6 +57,11 @@ pub trait Peer: Send + Sync {
         None
     }
 
+    /// Whether as a server it staples the OCSP response that it is given, and not one that it has made itself.
+    fn staples_what_it_is_given(&self) -> bool {
+        true
+    }
+
     /// Changes what is said in the case to what this program as that side can say.
     fn adapt(&self, _side: Side, _case: &mut Case) {}
 }

@@ -37,6 +37,8 @@ facts! {
     CipherVersion = "cipher-version",
     /// The application protocol; empty for none.
     Alpn = "alpn",
+    /// The protocol of NPN, the forerunner of ALPN; empty for none.
+    Npn = "npn",
     /// The name that the client asked for; empty for none.
     ServerName = "server-name",
     /// The peer's one-time key, such as `ECDH X25519 253` or `DH 2048`; empty for none.
@@ -49,6 +51,14 @@ facts! {
     OwnCertificate = "own-certificate",
     /// The peer's certificate as Node's certificate object, in JSON; empty for none.
     PeerObject = "peer-object",
+    /// The SHA-256 of the OCSP response that the server has stapled to its certificate; empty for none.
+    Staple = "staple",
+    /// How many OCSP responses the server has stapled.
+    Staples = "staples",
+    /// What the stapled response says of the certificate: `good` or `revoked`; empty for none.
+    StapleStatus = "staple-status",
+    /// How often the peer has changed its keys.
+    KeyUpdates = "key-updates",
     /// The own Finished message, in hexadecimal.
     Finished = "finished",
     /// The peer's Finished message, in hexadecimal.
@@ -88,6 +98,7 @@ impl Fact {
             | F::StandardName
             | F::CipherVersion
             | F::Alpn
+            | F::Npn
             | F::ServerName
             // Both keys are of one group: only kind, name and size are told.
             | F::PeerKey

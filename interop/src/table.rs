@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | group, name | What it is called |
 //! | both, client, server | Settings, `key=value;key=value`; those of a side win over those of both |
-//! | exchange | `echo`, `bulk:BYTES`, `resume`, `listen`, `half-close`, `server-half-close`, `renegotiate:SIDE:TIMES`, `cut-by-server`, `cut-by-client` |
+//! | exchange | `echo`, `bulk:BYTES`, `resume`, `listen`, `half-close`, `server-half-close`, `renegotiate:SIDE:TIMES`, `update-keys:SIDE`, `authenticate`, `cut-by-server`, `cut-by-client` |
 //! | expect | `ok`, or `side:CODE/alert` for each side that fails (see below) |
 //! | facts | `fact=value;side.fact=value`: what must be told by whoever can |
 //! | except | `skip client>server: reason;fails client>server: reason` |
@@ -18,8 +18,9 @@
 //! `pair`; and either `client` or `server` with that side's outcome, or `skip` or `fails` with the reason.
 //!
 //! The settings: `versions=A..B`, `ciphers`, `suites`, `groups`, `sigalgs`, `cert=a+b` (or `none`),
-//! `chain=no`, `trust`, `crl`, `verify=never|report|require`, `alpn=a,b`, `alpn-mismatch=ignore`, `dh`, `sni`, `name=PATTERN:CERT`,
-//! `psk=IDENTITY:HEX`, `renegotiations=LIMIT`, `options=NAME,NAME` (of libssl), `legacy=yes` (no RFC 5746), `tickets=no`.
+//! `chain=no`, `trust`, `crl`, `verify=never|report|require`, `alpn=a,b`, `alpn-mismatch=ignore`, `npn=a,b`, `dh`, `sni`, `name=PATTERN:CERT`,
+//! `psk=IDENTITY:HEX`, `renegotiations=LIMIT`, `options=NAME,NAME` (of libssl), `legacy=yes` (no RFC 5746), `tickets=no`,
+//! `staple=good|revoked` (servers), `asks-staple=yes` and `post-handshake-auth=yes` (clients).
 
 use patina_tls::ProtocolVersion;
 
@@ -165,6 +166,10 @@ fn set(setup: &mut Setup, item: &str) -> Result<()> {
         }
         "alpn" => setup.alpn = list(value, ','),
         "alpn-mismatch" if value == "ignore" => setup.alpn_ignore = true,
+        "npn" => setup.npn = list(value, ','),
+        "staple" if matches!(value, "good" | "revoked") => setup.staple = text(),
+        "asks-staple" if value == "yes" => setup.asks_staple = true,
+        "post-handshake-auth" if value == "yes" => setup.post_handshake_auth = true,
         "dh" => setup.dh = text(),
         "sni" => setup.server_name = value.into(),
         "name" => {
@@ -191,6 +196,7 @@ fn read_exchange(text: &str) -> Result<Exchange> {
         "listen" => Exchange::Listen,
         "half-close" => Exchange::HalfClose,
         "server-half-close" => Exchange::ServerHalfClose,
+        "authenticate" => Exchange::Authenticate,
         "cut-by-server" => Exchange::CutByServer,
         "cut-by-client" => Exchange::CutByClient,
         _ => {
@@ -199,7 +205,8 @@ fn read_exchange(text: &str) -> Result<Exchange> {
                 let (side, times) = text.strip_prefix("renegotiate:")?.split_once(':')?;
                 Some(Exchange::Renegotiate(read_side(side)?, times.parse().ok()?))
             };
-            let exchange = bulk().or_else(renegotiate);
+            let update = || Some(Exchange::UpdateKeys(read_side(text.strip_prefix("update-keys:")?)?));
+            let exchange = bulk().or_else(renegotiate).or_else(update);
             exchange.ok_or_else(|| Trouble::new(format!("{text:?} is no exchange")))?
         }
     })
@@ -287,6 +294,7 @@ mod tests {
             ("both", "nonsense=1"),
             ("client", "verify=perhaps"),
             ("server", "versions=TLSv9"),
+            ("server", "staple=perhaps"),
             ("exchange", "bulk:much"),
             ("expect", "-"),
             ("expect", "somebody:CODE"),

@@ -199,7 +199,8 @@ public class Peer {
     static void facts(SSLSocket socket, Line request, Line told) throws Exception {
         SSLSession session = socket.getSession();
         told.put("version", session.getProtocol());
-        told.put("standard-name", session.getCipherSuite());
+        // What SSL 3.0 had, too, has that in its name.
+        told.put("standard-name", session.getCipherSuite().replaceFirst("^SSL_", "TLS_"));
         told.put("alpn", Objects.requireNonNullElse(socket.getApplicationProtocol(), ""));
         Certificate[] peer = null;
         try {
@@ -211,6 +212,9 @@ public class Peer {
         told.put("own-certificate", fingerprint(session.getLocalCertificates()));
         if (request.is("side", "server")) {
             told.put("server-name", Objects.requireNonNullElse(askedName(session), ""));
+        } else {
+            List<byte[]> responses = ((ExtendedSSLSession) session).getStatusResponses();
+            told.put("staple", responses.isEmpty() ? "" : hex(sha256(responses.get(0)), ""));
         }
     }
 

@@ -6,6 +6,7 @@ use std::fs;
 use patina_tls::ProtocolVersion;
 use tokio::process::Command;
 
+use super::suites;
 use crate::case::{Case, Exchange, Side, Verify};
 use crate::fixture::{self, Identity, Scratch};
 use crate::peer::{Errors, Peer, Pending, Serving};
@@ -69,6 +70,7 @@ impl Peer for Curl {
     fn tells(&self, _: Side, case: &Case) -> Vec<Fact> {
         let mut facts = vec![Fact::Version, Fact::Cipher, Fact::Alpn, Fact::Received, Fact::Reused];
         facts.extend((case.exchange == Exchange::CutByServer).then_some(Fact::End));
+        facts.extend(case.client.asks_staple.then_some(Fact::StapleStatus));
         facts
     }
 
@@ -90,6 +92,13 @@ impl Peer for Curl {
             ) =>
             {
                 "it offers the protocols that it speaks"
+            }
+            Exchange::UpdateKeys(Side::Server) => "it speaks first",
+            Exchange::UpdateKeys(Side::Client) => "it has no way to change keys",
+            _ if !setup.npn.is_empty() => "it has given up NPN",
+            _ if suites::needs(setup, &["RC4", "3DES", "SEED", "IDEA"]) => "its libssl has no such suites",
+            _ if setup.asks_staple && case.server.staple.is_none() => {
+                "it must have a staple where it asks for one"
             }
             _ if setup.sigalgs.is_some() => "it lets nobody choose signature algorithms",
             _ if setup.psk.is_some() => "it has no pre-shared keys",
@@ -166,6 +175,9 @@ fn arguments(case: &Case, scratch: &Scratch, port: u16) -> Result<Vec<OsString>>
     if setup.verify != Verify::Require {
         words.push("--insecure".into());
     }
+    if setup.asks_staple {
+        words.push("--cert-status".into());
+    }
     let url = format!("https://{}:{port}/", setup.server_name);
     words.extend((0..case.exchange.connections()).map(|_| OsString::from(&url)));
     Ok(words)
@@ -181,6 +193,10 @@ fn seen(said: &str, case: &Case, head: usize, body: &[u8]) -> Seen {
     seen.tell(Fact::Version, version.replace("v1.0", "v1"));
     seen.tell(Fact::Cipher, cipher);
     seen.tell(Fact::Alpn, after("* ALPN: server accepted ").unwrap_or_default());
+    // `* SSL certificate status: good (0)`
+    if let Some(status) = after("* SSL certificate status: ") {
+        seen.tell(Fact::StapleStatus, status.split(' ').next().unwrap_or_default());
+    }
     seen.tell(Fact::Reused, yes_no(said.contains("* SSL re-using session ID")));
     // It takes the head off; that it was there, it says.
     let payload = case.payload(Side::Server);

@@ -11,7 +11,8 @@ use crate::case::{Case, EXPORTER_LABEL, EXPORTER_LENGTH, Exchange, Setup, Side, 
 use crate::fixture::{self, Identity, Scratch};
 use crate::peer::{Errors, Peer, Pending, Serving};
 use crate::process::{Process, position};
-use crate::seen::{CLOSED_EARLY, Fact, Report, key_log_lines, received};
+use crate::seen::{CLOSED_EARLY, Fact, Report, hex, key_log_lines, received};
+use crate::staple;
 use crate::trouble::{Result, Trouble};
 
 /// GnuTLS.
@@ -74,6 +75,12 @@ impl Peer for Gnutls {
                 if is_last && early && seen.error.is_none() {
                     seen.error = Some(CLOSED_EARLY.into());
                 }
+                if case.client.asks_staple && seen.facts.contains_key(&Fact::Version) {
+                    // It makes an empty file where there is none.
+                    let staple = fs::read(scratch.file("staple")).ok().filter(|der| !der.is_empty());
+                    let digest = staple.map(|der| hex(&openssl::sha::sha256(&der)));
+                    seen.tell(Fact::Staple, digest.unwrap_or_default());
+                }
                 seen.tell(Fact::Received, received(if is_last { &data } else { &[] }));
                 report.seen.push(seen);
             }
@@ -95,6 +102,7 @@ impl Peer for Gnutls {
             ),
             Side::Client => {
                 facts.extend([F::Received, F::Authorized, F::End]);
+                facts.extend(case.client.asks_staple.then_some(F::Staple));
                 facts.extend(
                     (case.exchange != Exchange::Resume && case.client.psk.is_none())
                         .then_some(F::PeerCertificate),
@@ -128,6 +136,16 @@ impl Peer for Gnutls {
             (Side::Server, _) if !case.server.chain => {
                 Some("gnutls-serv sends the certificates it was given".into())
             }
+            (Side::Server, Exchange::UpdateKeys(Side::Server)) => {
+                Some("gnutls-serv has no way to change keys".into())
+            }
+            (Side::Server, Exchange::Authenticate) => {
+                Some("gnutls-serv asks for a certificate when a client's data tell it to".into())
+            }
+            (Side::Client, _) if !case.client.asks_staple && case.server.staple.is_some() => {
+                Some("gnutls-cli asks everybody for a staple".into())
+            }
+            _ if !case.setup(side).npn.is_empty() => Some("it never had NPN".into()),
             _ => priority(side, case.setup(side)).err(),
         }
     }
@@ -283,6 +301,11 @@ fn server_arguments(setup: &Setup, scratch: &Scratch) -> Result<Vec<OsString>> {
         None | Some("auto") => {}
         Some(name) => arguments.set("dhparams", fixture::dh(name)?),
     }
+    if let Some(file) = staple::file(setup)? {
+        arguments.set("ocsp-response", file);
+        // Else it takes none of a certificate that is revoked.
+        arguments.flag("ignore-ocsp-response-errors");
+    }
     if let Some((identity, key)) = &setup.psk {
         let file = scratch.file("psk");
         fs::write(&file, format!("{identity}:{key}\n"))?;
@@ -307,6 +330,15 @@ fn client_arguments(case: &Case, scratch: &Scratch, port: u16) -> Result<Vec<OsS
     }
     if case.exchange.renegotiations() > 0 && case.exchange.steps(Side::Client).contains(&Step::Renegotiate) {
         arguments.flag("rehandshake");
+    }
+    if setup.asks_staple {
+        arguments.set("save-ocsp", scratch.file("staple"));
+    }
+    if setup.post_handshake_auth {
+        arguments.flag("post-handshake-auth");
+    }
+    if case.exchange == Exchange::UpdateKeys(Side::Client) {
+        arguments.flag("inline-commands");
     }
     if case.exchange == Exchange::Resume {
         arguments.flag("resume");
@@ -341,8 +373,9 @@ async fn client(process: &mut Process, case: &Case) -> Result<(Vec<u8>, bool)> {
             }
             Step::Close => process.close_input(),
             Step::ReadEnd => process.wait().await?,
-            // It does so by itself, before all else.
-            Step::Renegotiate => {}
+            // It does so by itself, before all else. A client only answers.
+            Step::Renegotiate | Step::Authenticate => {}
+            Step::UpdateKeys => process.send(b"^rekey^\n").await?,
             Step::Cut => process.kill().await?,
         }
     }

@@ -41,6 +41,12 @@ pub(super) fn priority(side: Side, setup: &Setup) -> Result<String, String> {
             "DHE_DSS" => return Err("GnuTLS has DSA for certificates alone, not for connections".into()),
             other => other.replace('_', "-"),
         };
+        let encryption = match encryption {
+            "RC4_128" => "ARCFOUR_128",
+            "3DES_EDE_CBC" => "3DES_CBC",
+            "SEED_CBC" | "IDEA_CBC" => return Err("it has neither SEED nor IDEA".into()),
+            other => other,
+        };
         let is_aead = ["GCM", "CCM", "CCM_8", "POLY1305"].iter().any(|mode| encryption.ends_with(mode));
         if !exchange.is_empty() {
             words.push(format!("+{exchange}"));
@@ -185,13 +191,17 @@ fn facts(text: &str, by_key: bool) -> Seen {
 
 /// OpenSSL's name of a suite out of its description.
 fn suite(is_tls13: bool, by_key: bool, parts: &[&str]) -> Option<&'static str> {
-    let is_mac = |word: &str| word.starts_with("SHA") && !word.contains('-');
+    let is_mac = |word: &str| (word.starts_with("SHA") && !word.contains('-')) || word == "MD5";
     let (mac, parts) = match parts.split_last()? {
         (last, rest) if is_mac(last) => (Some(*last), rest),
         _ => (None, parts),
     };
     let (encryption, parts) = parts.split_last()?;
-    let encryption = encryption.replace('-', "_");
+    let encryption = match *encryption {
+        "ARCFOUR-128" => "RC4_128".to_owned(),
+        "3DES-CBC" => "3DES_EDE_CBC".to_owned(),
+        other => other.replace('-', "_"),
+    };
     let hash = match mac {
         Some("SHA1") => "SHA",
         Some(mac) => mac,
@@ -261,6 +271,7 @@ mod tests {
             (false, false, &["ECDHE-X25519", "ECDSA-SHA256", "AES-128-GCM"], "ECDHE-ECDSA-AES128-GCM-SHA256"),
             (false, true, &["ECDHE-X25519", "AES-128-CBC", "SHA256"], "ECDHE-PSK-AES128-CBC-SHA256"),
             (false, false, &["RSA", "AES-256-CBC", "SHA1"], "AES256-SHA"),
+            (false, false, &["RSA", "ARCFOUR-128", "MD5"], "RC4-MD5"),
         ] {
             assert_eq!(suite(is_tls13, by_key, parts), Some(name));
         }

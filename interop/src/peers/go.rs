@@ -46,7 +46,7 @@ impl Peer for Go {
         use Fact as F;
         let mut facts =
             vec![F::Version, F::StandardName, F::Alpn, F::Reused, F::Received, F::PeerCertificate];
-        facts.extend((side == Side::Server).then_some(F::ServerName));
+        facts.push(if side == Side::Server { F::ServerName } else { F::Staple });
         if case.version() >= ProtocolVersion::TLSv1_3 && case.exchange.renegotiations() == 0 {
             facts.extend([F::Exporter, F::ExporterWithContext]);
         }
@@ -66,11 +66,21 @@ impl Peer for Go {
             return Some("it has no such options".into());
         }
         match case.exchange {
+            Exchange::UpdateKeys(by) if by == side => return Some("it has no way to change keys".into()),
+            Exchange::Authenticate => {
+                return Some("it has no authentication after the handshake".into());
+            }
             Exchange::Renegotiate(by, _) if by == side => return Some("it has no way to renegotiate".into()),
             Exchange::Renegotiate(..) if side == Side::Server => {
                 return Some("a server never goes along with a client's renegotiation".into());
             }
             _ => {}
+        }
+        if side == Side::Client && !setup.asks_staple && case.server.staple.is_some() {
+            return Some("it asks everybody for a staple".into());
+        }
+        if !setup.npn.is_empty() {
+            return Some("it has given up NPN".into());
         }
         if setup.psk.is_some() {
             return Some("it has no pre-shared keys".into());
@@ -106,8 +116,12 @@ fn lacks_suite(setup: &Setup) -> Option<String> {
     names.into_iter().find_map(|name| {
         let [exchange, encryption, _] = suites::parts(name)?;
         let is_known = matches!(exchange, "RSA" | "ECDHE_RSA" | "ECDHE_ECDSA");
-        if encryption.contains("CAMELLIA") {
-            Some("it has no Camellia".into())
+        if let Some(unknown) =
+            ["CAMELLIA", "SEED", "IDEA", "NULL"].iter().find(|name| encryption.contains(**name))
+        {
+            Some(format!("it has no {unknown}"))
+        } else if name.ends_with("MD5") {
+            Some("it has no MD5".into())
         } else {
             (!is_known).then(|| format!("it has no {exchange}"))
         }

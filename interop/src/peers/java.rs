@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::script::Script;
 use super::suites;
-use crate::case::{Case, Setup, Side, Step};
+use crate::case::{Case, Exchange, Setup, Side, Step};
 use crate::peer::{Errors, Peer, Pending, Serving};
 use crate::seen::{Fact, Report};
 
@@ -47,7 +47,7 @@ impl Peer for Java {
         use Fact as F;
         let mut facts =
             vec![F::Version, F::StandardName, F::Alpn, F::Received, F::PeerCertificate, F::OwnCertificate];
-        facts.extend((side == Side::Server).then_some(F::ServerName));
+        facts.push(if side == Side::Server { F::ServerName } else { F::Staple });
         facts.extend((!case.steps(side, 0).contains(&Step::Cut)).then_some(F::End));
         facts
     }
@@ -61,6 +61,16 @@ impl Peer for Java {
         let parameters = (side == Side::Server).then_some(setup.dh.as_deref()).flatten();
         let why = if setup.legacy || setup.options.is_some() {
             "such options are set for all connections together"
+        } else if side == Side::Server && setup.staple.is_some() {
+            "whom it asks for staples is set for all connections together"
+        } else if side == Side::Client && !setup.asks_staple && case.server.staple.is_some() {
+            "it asks everybody for a staple"
+        } else if !setup.npn.is_empty() {
+            "it never had NPN"
+        } else if case.exchange == Exchange::UpdateKeys(side) {
+            "it changes keys by itself, after an amount that is set for all connections together"
+        } else if case.exchange == Exchange::Authenticate {
+            "it has no authentication after the handshake"
         } else if setup.psk.is_some() {
             "it has no pre-shared keys"
         } else if setup.groups.is_some() {
@@ -83,7 +93,8 @@ impl Peer for Java {
 fn lacks_suite(setup: &Setup) -> Option<String> {
     let lists = [&setup.suites, &setup.ciphers].into_iter().flatten();
     let mut names = lists.filter_map(|list| suites::iana_names(list)).flatten();
-    let unknown = names.find(|name| name.contains("CAMELLIA") || name.contains("_CCM"))?;
+    let unknown =
+        names.find(|name| ["CAMELLIA", "_CCM", "SEED", "IDEA"].iter().any(|word| name.contains(word)))?;
     Some(format!("it has no {unknown}"))
 }
 

@@ -7,13 +7,17 @@ pub mod go;
 pub mod java;
 pub mod node;
 pub mod nss;
+mod nss_output;
+mod nss_words;
 pub mod openssl;
 mod openssl_output;
+mod openssl_words;
 pub mod patina;
 pub mod python;
 pub mod rustls;
+mod rustls_config;
 mod script;
-mod suites;
+pub(crate) mod suites;
 
 use crate::peer::Peer;
 use crate::trouble::{Result, Trouble};

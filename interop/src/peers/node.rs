@@ -6,11 +6,13 @@ use patina_tls::ProtocolVersion;
 use serde_json::{Map, Value, json};
 use tokio::process::Command;
 
+use super::suites;
 use crate::case::{Case, EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_LENGTH, Exchange, Setup, Side, Verify};
 use crate::fixture::{self, Identity};
 use crate::peer::{Peer, Pending, Serving};
 use crate::process::Process;
 use crate::seen::{Fact, Report, Seen};
+use crate::staple;
 use crate::trouble::{Result, Trouble};
 
 /// `SSL_OP_NO_TICKET`.
@@ -61,7 +63,23 @@ impl Peer for Node {
     }
 
     fn lacks(&self, side: Side, case: &Case) -> Option<String> {
-        case.setup(side).legacy.then(|| "libssl always knows of secure renegotiation".into())
+        let setup = case.setup(side);
+        let why = if setup.legacy {
+            "libssl always knows of secure renegotiation"
+        } else if !setup.npn.is_empty() {
+            "it has given up NPN with Node 10"
+        } else if setup.versions.1 == ProtocolVersion::SSLv3 {
+            "its libssl has no SSLv3"
+        } else if suites::needs(setup, &["RC4", "3DES", "SEED", "IDEA"]) {
+            "its libssl has no such suites"
+        } else if case.exchange == Exchange::UpdateKeys(side) {
+            "it has no way to change keys"
+        } else if case.exchange == Exchange::Authenticate {
+            "it has no authentication after the handshake"
+        } else {
+            return None;
+        };
+        Some(why.into())
     }
 
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
@@ -90,6 +108,7 @@ impl Peer for Node {
             facts.retain(|fact| !matches!(fact, F::Finished | F::PeerFinished));
         }
         facts.push(if side == Side::Server { F::Sigalgs } else { F::PeerKey });
+        facts.extend(case.client.asks_staple.then_some(F::Staple).filter(|_| side == Side::Client));
         // A pre-shared key is a kind of session to TLS 1.3.
         let is_resumed = has_key_as_session(case) || case.exchange == Exchange::Resume;
         if is_resumed {
@@ -149,6 +168,7 @@ fn start(case: &Case, side: Side, port: Option<u16>) -> Result<Process> {
         "steps": case.exchange.steps(side).iter().map(|step| step.name()).collect::<Vec<_>>(),
         "send": case.exchange.payload(side).len(),
         "receive": case.exchange.payload(side.other()).len(),
+        "staple": staple::file(setup)?,
         "renegotiations": case.exchange.renegotiations(),
         "limit": setup.renegotiations,
         "psk": setup.psk.as_ref().map(|(identity, key)| json!({ "identity": identity, "key": key })),
@@ -199,6 +219,7 @@ fn tls_options(setup: &Setup, side: Side) -> Result<Value> {
     match side {
         Side::Client => {
             set("servername", json!(setup.server_name));
+            set("requestOCSP", json!(setup.asks_staple));
         }
         Side::Server => {
             set("requestCert", json!(setup.verify != Verify::Never));

@@ -1,15 +1,16 @@
 //! The `openssl` program: `s_server` and `s_client` (3.0 and later), driven through their input and output.
 
-use std::ffi::OsString;
 use std::fs;
 
 use patina_tls::ProtocolVersion;
-use tokio::process::Command;
 use tokio::task::JoinHandle;
 
 use super::openssl_output::{self as output, Finished};
-use crate::case::{Case, EXPORTER_LABEL, EXPORTER_LENGTH, Exchange, Setup, Side, Step, Verify};
-use crate::fixture::{self, Identity, Scratch};
+use super::openssl_words::{
+    self as words, client_arguments, command, is_brief, server_arguments, watches_messages,
+};
+use crate::case::{Case, Exchange, Side, Step};
+use crate::fixture::Scratch;
 use crate::peer::{Peer, Pending, Serving};
 use crate::process::{Process, position};
 use crate::seen::{CLOSED_EARLY, Fact, Report, Seen, key_log_lines, received};
@@ -60,7 +61,7 @@ impl Peer for Openssl {
             for number in 0..case.exchange.connections() {
                 let mut process = Process::spawn(command(client_arguments(case, &scratch, port, number)?))?;
                 let mut seen = client(&mut process, case).await?;
-                read_finished(&scratch, &process, case, 0, &mut seen);
+                read_messages(&scratch, &process, case, 0, Side::Client, &mut seen);
                 report.log.push_str(&process.tail());
                 report.seen.push(seen);
             }
@@ -70,7 +71,9 @@ impl Peer for Openssl {
     }
 
     fn lacks(&self, side: Side, case: &Case) -> Option<String> {
-        case.setup(side).legacy.then(|| "libssl always knows of secure renegotiation".into())
+        let setup = case.setup(side);
+        let is_legacy = setup.legacy.then(|| "libssl always knows of secure renegotiation".into());
+        is_legacy.or_else(|| words::lacks(setup))
     }
 
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
@@ -86,10 +89,15 @@ impl Peer for Openssl {
             facts.push(F::End);
         }
         if !is_brief(side, case) {
-            facts.extend([F::PeerCertificate, F::Exporter, F::Reused, F::Alpn]);
+            facts.extend([F::PeerCertificate, F::Reused, F::Alpn, F::Npn]);
+            facts.extend((case.version() > ProtocolVersion::SSLv3).then_some(F::Exporter));
             if side == Side::Client {
                 facts.extend([F::PeerKey, F::Authorized]);
+                facts.extend(case.client.asks_staple.then_some(F::StapleStatus));
+            } else if case.exchange == Exchange::Authenticate {
+                facts.push(F::Authorized);
             }
+            facts.extend(matches!(case.exchange, Exchange::UpdateKeys(_)).then_some(F::KeyUpdates));
             if case.version() < ProtocolVersion::TLSv1_3 {
                 facts.push(F::SecureRenegotiation);
                 facts.extend((side == Side::Client).then_some(F::ExtendedMasterSecret));
@@ -123,164 +131,13 @@ impl Drop for Running {
     }
 }
 
-fn command<I: IntoIterator<Item: Into<OsString>>>(arguments: I) -> Command {
-    // Through a pipe it would keep back what it says until much has come together, and in another order than its errors.
-    let mut command = Command::new("stdbuf");
-    command.args(["-oL", "openssl"]);
-    // The system's configuration could set versions and levels.
-    command.env("OPENSSL_CONF", "/dev/null").env_remove("SSLKEYLOGFILE");
-    command.args(arguments.into_iter().map(Into::into));
-    command
-}
-
-/// With much data, `s_client` writes nothing but that and a summary.
-fn is_brief(side: Side, case: &Case) -> bool {
-    side == Side::Client && matches!(case.exchange, Exchange::Bulk(_))
-}
-
-/// Arguments, pair by pair.
-struct Arguments(Vec<OsString>);
-
-impl Arguments {
-    fn flag(&mut self, flag: &str) {
-        self.0.push(flag.into());
-    }
-
-    fn set(&mut self, flag: &str, value: impl Into<OsString>) {
-        self.0.extend([flag.into(), value.into()]);
-    }
-}
-
-fn common(program: &str, case: &Case, setup: &Setup, scratch: &Scratch) -> Result<Arguments> {
-    let mut arguments = Arguments(vec![program.into()]);
-    arguments.set("-min_protocol", setup.versions.0.name());
-    arguments.set("-max_protocol", setup.versions.1.name());
-    arguments.set("-keylogfile", scratch.file("keys.log"));
-    arguments.flag("-msg");
-    if case.exchange.renegotiations() == 0 {
-        arguments.set("-msgfile", scratch.file("messages"));
-    }
-    arguments.set("-keymatexport", EXPORTER_LABEL);
-    arguments.set("-keymatexportlen", EXPORTER_LENGTH.to_string());
-    let lists = [
-        ("-cipher", &setup.ciphers),
-        ("-ciphersuites", &setup.suites),
-        ("-groups", &setup.groups),
-        ("-sigalgs", &setup.sigalgs),
-    ];
-    for (flag, list) in lists {
-        if let Some(list) = list {
-            arguments.set(flag, list);
-        }
-    }
-    if let Some(name) = &setup.trust {
-        arguments.set("-CAfile", fixture::pem(name)?);
-    }
-    if let Some(name) = &setup.crl {
-        arguments.set("-CRL", fixture::crl(name)?);
-        arguments.flag("-crl_check_all");
-    }
-    if !setup.alpn.is_empty() {
-        arguments.set("-alpn", setup.alpn.join(","));
-    }
-    if !setup.tickets {
-        arguments.flag("-no_ticket");
-    }
-    if let Some((identity, key)) = &setup.psk {
-        arguments.set("-psk_identity", identity);
-        arguments.set("-psk", key);
-    }
-    for name in setup.options.iter().flat_map(|names| names.split(',')) {
-        arguments.flag(match name {
-            "ALLOW_UNSAFE_LEGACY_RENEGOTIATION" => "-legacy_renegotiation",
-            "LEGACY_SERVER_CONNECT" => "-legacy_server_connect",
-            _ => return Err(Trouble::new(format!("no flag is known for {name}"))),
-        });
-    }
-    Ok(arguments)
-}
-
-fn server_arguments(case: &Case, scratch: &Scratch) -> Result<Vec<OsString>> {
-    let setup = &case.server;
-    let mut arguments = common("s_server", case, setup, scratch)?;
-    arguments.set("-accept", "127.0.0.1:0");
-    arguments.flag("-serverpref");
-    // One of each kind; s_server has flags for two.
-    let flags = [("-cert", "-key", "-cert_chain"), ("-dcert", "-dkey", "-dcert_chain")];
-    for ((cert, key, chain), name) in flags.into_iter().zip(&setup.identities) {
-        let identity = Identity::named(name, setup.chain)?;
-        let intermediates = identity.intermediates()?;
-        arguments.set(cert, identity.certificate);
-        arguments.set(key, identity.key);
-        if !intermediates.is_empty() {
-            let file = scratch.file(&format!("{name}-intermediates.pem"));
-            fs::write(&file, intermediates)?;
-            arguments.set(chain, file);
-        }
-    }
-    if setup.identities.is_empty() {
-        arguments.flag("-nocert");
-    }
-    if setup.identities.len() > flags.len() || setup.names.len() > 1 {
-        return Err(Trouble::new("s_server takes two certificates and one more name"));
-    }
-    if let Some((pattern, name)) = setup.names.first() {
-        let identity = Identity::named(name, setup.chain)?;
-        arguments.set("-servername", pattern);
-        arguments.set("-cert2", identity.chain);
-        arguments.set("-key2", identity.key);
-    }
-    if setup.renegotiations.is_some() {
-        arguments.flag("-client_renegotiation");
-    }
-    match setup.verify {
-        Verify::Never => {}
-        Verify::Report => arguments.set("-verify", "9"),
-        Verify::Require => {
-            arguments.set("-Verify", "9");
-            arguments.flag("-verify_return_error");
-        }
-    }
-    match setup.dh.as_deref() {
-        // Its own default is "auto".
-        Some("auto") => {}
-        None => arguments.flag("-no_dhe"),
-        Some(name) => arguments.set("-dhparam", fixture::dh(name)?),
-    }
-    Ok(arguments.0)
-}
-
-fn client_arguments(case: &Case, scratch: &Scratch, port: u16, number: usize) -> Result<Vec<OsString>> {
-    let setup = &case.client;
-    let mut arguments = common("s_client", case, setup, scratch)?;
-    arguments.set("-connect", format!("127.0.0.1:{port}"));
-    arguments.set("-servername", &setup.server_name);
-    if let Some(name) = setup.identities.first() {
-        let identity = Identity::named(name, setup.chain)?;
-        arguments.set("-cert", identity.certificate);
-        arguments.set("-key", identity.key);
-    }
-    if setup.verify == Verify::Require {
-        arguments.set("-verify", "9");
-        arguments.flag("-verify_return_error");
-        arguments.set("-verify_hostname", &setup.server_name);
-    }
-    if is_brief(Side::Client, case) {
-        arguments.flag("-brief");
-    }
-    if case.exchange == Exchange::Resume {
-        arguments.set(if number == 0 { "-sess_out" } else { "-sess_in" }, scratch.file("session.pem"));
-    }
-    Ok(arguments.0)
-}
-
 /// Sits at the input of `s_server` for all connections of a case.
 async fn serve(mut process: Process, case: Case, scratch: Scratch) -> Result<Report> {
     let mut report = Report::default();
     let mut from = 0;
     for number in 0..case.exchange.connections() {
         let (mut seen, next) = server_connection(&mut process, &case, from).await?;
-        read_finished(&scratch, &process, &case, number, &mut seen);
+        read_messages(&scratch, &process, &case, number, Side::Server, &mut seen);
         report.seen.push(seen);
         from = next;
     }
@@ -310,6 +167,17 @@ async fn server_connection(process: &mut Process, case: &Case, from: usize) -> R
             }
             Step::Renegotiate => {
                 if !renegotiate(process, case, from, "r\n", SERVER_DONE).await? {
+                    break;
+                }
+            }
+            Step::UpdateKeys => {
+                if !ask(process, from, "K\n", (">>> ", "KeyUpdate", 1), SERVER_DONE).await? {
+                    break;
+                }
+            }
+            // The second Finished message of the client's is the end of it.
+            Step::Authenticate => {
+                if !ask(process, from, "c\n", ("<<< ", "Finished", 2), SERVER_DONE).await? {
                     break;
                 }
             }
@@ -360,6 +228,13 @@ async fn client(process: &mut Process, case: &Case) -> Result<Seen> {
                     break;
                 }
             }
+            Step::UpdateKeys => {
+                if !ask(process, 0, "K\n", (">>> ", "KeyUpdate", 1), "").await? {
+                    break;
+                }
+            }
+            // A client only answers.
+            Step::Authenticate => {}
             Step::ReadEnd => process.wait().await?,
             Step::Cut => process.kill().await?,
         }
@@ -398,6 +273,32 @@ async fn renegotiate(process: &mut Process, case: &Case, from: usize, key: &str,
         if handshakes <= case.exchange.renegotiations() {
             process.send(key.as_bytes()).await?;
         }
+    }
+    Ok(true)
+}
+
+/// Types a command once the handshake is over, and waits until there are so many messages of this kind; whether they came.
+async fn ask(
+    process: &mut Process,
+    from: usize,
+    key: &str,
+    (mark, name, times): (&str, &str, usize),
+    done: &str,
+) -> Result<bool> {
+    let waits = [(">>> ", "Finished", 1, ""), ("<<< ", "Finished", 1, key), (mark, name, times, "")];
+    for (mark, name, times, key) in waits {
+        let has_come = process
+            .until("a message", |output, ended| {
+                let text = String::from_utf8_lossy(&output[from..]);
+                let is_closed = ended || (!done.is_empty() && text.contains(done));
+                let has_come = output::messages(&text, mark, name).count() >= times;
+                if has_come { Some(true) } else { is_closed.then_some(false) }
+            })
+            .await?;
+        if !has_come {
+            return Ok(false);
+        }
+        process.send(key.as_bytes()).await?;
     }
     Ok(true)
 }
@@ -443,13 +344,20 @@ fn split(all: &[u8], start: usize, length: usize) -> (&[u8], &[u8]) {
     (&all[..start], &all[(start + length).min(all.len())..])
 }
 
-fn read_finished(scratch: &Scratch, process: &Process, case: &Case, number: usize, seen: &mut Seen) {
-    let renegotiations = case.exchange.renegotiations();
-    let (messages, number) = if renegotiations == 0 {
-        (fs::read_to_string(scratch.file("messages")).unwrap_or_default(), number)
+fn read_messages(
+    scratch: &Scratch,
+    process: &Process,
+    case: &Case,
+    number: usize,
+    side: Side,
+    seen: &mut Seen,
+) {
+    let messages = if watches_messages(case) {
+        String::from_utf8_lossy(&process.output()).into_owned()
     } else {
-        (String::from_utf8_lossy(&process.output()).into_owned(), renegotiations)
+        fs::read_to_string(scratch.file("messages")).unwrap_or_default()
     };
+    let number = number.max(case.exchange.renegotiations());
     let Finished { version, own, peer } = output::finished(&messages, number);
     for (fact, value) in [(Fact::Version, version), (Fact::Finished, own), (Fact::PeerFinished, peer)] {
         if let Some(value) = value {
@@ -459,6 +367,12 @@ fn read_finished(scratch: &Scratch, process: &Process, case: &Case, number: usiz
     if seen.facts.get(&Fact::Version).is_some_and(|version| version == "TLSv1.3") {
         // TLS 1.3 has neither of these extensions, and what libssl prints then differs by side and version.
         seen.facts.retain(|fact, _| !matches!(fact, Fact::SecureRenegotiation | Fact::ExtendedMasterSecret));
+    }
+    if matches!(case.exchange, Exchange::UpdateKeys(_)) {
+        seen.tell(Fact::KeyUpdates, output::messages(&messages, "<<< ", "KeyUpdate").count().to_string());
+    }
+    if case.exchange == Exchange::Authenticate && side == Side::Server {
+        output::tell_client(&messages, seen);
     }
 }
 

@@ -28,6 +28,7 @@ pub(super) fn server_seen(head: &str, tail: &str) -> Seen {
     seen.tell(Fact::Cipher, cipher);
     seen.tell(Fact::PeerCertificate, fingerprint(head, "Client certificate\n"));
     seen.tell(Fact::Alpn, after(head, "ALPN protocols selected: ").unwrap_or_default());
+    seen.tell(Fact::Npn, after(head, "NEXTPROTO is ").unwrap_or_default());
     seen.tell(Fact::Reused, yes_no(head.contains("\nReused session-id\n")));
     facts_of_both(head, &mut seen);
     end(tail, &mut seen);
@@ -47,6 +48,12 @@ pub(super) fn client_seen(head: &str, tail: &str) -> Seen {
         seen.tell(Fact::Cipher, rest.lines().next().unwrap_or_default());
         seen.tell(Fact::Reused, yes_no(whole.contains("\nReused, ")));
         seen.tell(Fact::Alpn, after(&whole, "\nALPN protocol: ").unwrap_or_default());
+        // `Next protocol: (1) h2`
+        let npn = after(&whole, "\nNext protocol: (").and_then(|rest| Some(rest.split_once(") ")?.1));
+        seen.tell(Fact::Npn, npn.unwrap_or_default());
+        if whole.contains("OCSP response:") {
+            seen.tell(Fact::StapleStatus, after(&whole, "\n    Cert Status: ").unwrap_or_default());
+        }
         let certificate = fingerprint(&whole, "Server certificate\n");
         // Without a certificate nothing was wrong with it: "OK", too.
         seen.tell(
@@ -106,9 +113,13 @@ fn fingerprint(text: &str, label: &str) -> String {
         let (_, rest) = text.split_once(label)?;
         let pem = &rest[..rest.find(END)? + END.len()];
         let digest = X509::from_pem(pem.as_bytes()).ok()?.digest(MessageDigest::sha256()).ok()?;
-        Some(digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":"))
+        Some(colons(&digest))
     };
     read().unwrap_or_default()
+}
+
+fn colons(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02X}")).collect::<Vec<_>>().join(":")
 }
 
 /// The first error of libssl in Node's spelling, or the error of the socket.
@@ -131,6 +142,36 @@ fn error(text: &str) -> Option<String> {
     None
 }
 
+/// The messages of this direction and kind, each with what follows it.
+pub(super) fn messages<'a>(text: &'a str, mark: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+    text.split(mark).skip(1).filter(move |rest| {
+        // `>>> TLS 1.2, Handshake [length 0010], Finished`
+        rest.split_once('\n')
+            .and_then(|(head, _)| head.rsplit_once(", "))
+            .is_some_and(|(_, kind)| kind == name)
+    })
+}
+
+/// The client's certificate out of its last Certificate message of TLS 1.3, and the verdict on it.
+pub(super) fn tell_client(text: &str, seen: &mut Seen) {
+    let Some(message) = messages(text, "<<< ", "Certificate").last() else { return };
+    let lines = message.lines().skip(1).take_while(|line| line.starts_with("    "));
+    let hex: String = lines.flat_map(str::split_whitespace).collect();
+    let bytes: Vec<u8> =
+        (0..hex.len() / 2).map_while(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect();
+    // Type and length, the length of the context and the context, the length of the list, that of the certificate.
+    let read = || {
+        let context = usize::from(*bytes.get(4)?);
+        let certificate = X509::from_der(bytes.get(5 + context + 6..)?).ok()?;
+        Some(colons(&certificate.digest(MessageDigest::sha256()).ok()?))
+    };
+    let certificate = read().unwrap_or_default();
+    // It asks everybody, and goes on with everybody; what it says of the certificate tells whether it was good.
+    let is_good = message.contains("depth=0 ") && !message.contains("verify error:");
+    seen.tell(Fact::Authorized, yes_no(!certificate.is_empty() && is_good));
+    seen.tell(Fact::PeerCertificate, certificate);
+}
+
 /// The Finished messages of the connection of this number (from 0), out of the dump of all messages.
 pub(super) fn finished(messages: &str, number: usize) -> Finished {
     let mut found = Finished { version: None, own: None, peer: None };
@@ -140,6 +181,7 @@ pub(super) fn finished(messages: &str, number: usize) -> Finished {
         let Some(head) = lines.by_ref().filter(is_finished).nth(number) else { continue };
         // `>>> TLS 1.2, Handshake [length 0010], Finished`
         let version = head[mark.len()..].split(',').next().unwrap_or_default();
+        let version = version.replace("SSL 3.0", "SSLv3");
         found.version = Some(version.replace("TLS ", "TLSv").replace("v1.0", "v1"));
         let hex: String =
             lines.take_while(|line| line.starts_with("    ")).flat_map(str::split_whitespace).collect();

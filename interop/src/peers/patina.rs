@@ -1,21 +1,27 @@
 //! This library, by its public interface.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use patina_tls::{
-    AlpnMismatch, ClientAuth, ClientConfig, ConfigBuilder, ConnectOptions, DhChoice, DhParameters, Error,
-    Identity, KeyLogFile, Negotiated, PreSharedKey, ProtocolVersion, PskHash, PskIdentity,
-    RenegotiateOptions, RenegotiationPolicy, SecureOptions, Server, ServerConfig, ServerVerification,
-    Session, SessionCache, Side as Role, TlsAcceptor, TlsConnector, TlsStream, TrustStore,
+    AlpnMismatch, Client, ClientAuth, ClientConfig, ConfigBuilder, ConnectOptions, DhChoice, DhParameters,
+    Error, Identity, KeyLogFile, KeyUpdate, Negotiated, OcspRequest, OcspVerifier, PreSharedKey,
+    ProtocolVersion, PskHash, PskIdentity, RenegotiateOptions, RenegotiationPolicy, SecureOptions, Server,
+    ServerConfig, ServerVerification, Session, SessionCache, Side as Role, StapleVerdict, TlsAcceptor,
+    TlsConnector, TlsStream, TrustStore,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::case::{Case, EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_LENGTH, Setup, Side, Step, Verify};
+use crate::case::{
+    Case, EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_LENGTH, Exchange, Setup, Side, Step, Verify,
+};
 use crate::fixture::{self, Scratch};
 use crate::peer::{Errors, Peer, Pending, Serving};
 use crate::seen::{CLOSED_EARLY, Fact, Report, Seen, hex, key_log_lines, received, yes_no};
+use crate::staple;
 use crate::trouble::{Result, Trouble};
 
 /// This library.
@@ -38,7 +44,9 @@ impl Peer for Patina {
     fn serve<'a>(&'a self, case: &'a Case) -> Pending<'a, Box<dyn Serving>> {
         Box::pin(async move {
             let scratch = Scratch::new()?;
-            let acceptor = TlsAcceptor::new(server_config(&case.server, &scratch)?);
+            let updates = KeyUpdates::default();
+            let builder = updates.count(server_config(&case.server, &scratch)?, case);
+            let acceptor = TlsAcceptor::new(builder.build()?);
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
             let case = case.clone();
@@ -53,6 +61,7 @@ impl Peer for Patina {
                         }
                         Err(error) => fail(&mut seen, &mut report.log, &error),
                     }
+                    updates.tell(&case, &mut seen);
                     report.seen.push(seen);
                 }
                 report.key_log = Some(read_key_log(&scratch));
@@ -65,7 +74,9 @@ impl Peer for Patina {
     fn connect<'a>(&'a self, case: &'a Case, port: u16) -> Pending<'a, Report> {
         Box::pin(async move {
             let scratch = Scratch::new()?;
-            let connector = TlsConnector::new(client_config(&case.client, &scratch)?);
+            let updates = KeyUpdates::default();
+            let builder = updates.count(client_config(&case.client, &scratch)?, case);
+            let connector = TlsConnector::new(builder.build()?);
             let mut report = Report::default();
             let mut session: Option<Session> = None;
             for number in 0..case.exchange.connections() {
@@ -77,10 +88,14 @@ impl Peer for Patina {
                 let mut seen = Seen::new();
                 match connector.connect(options, tcp).await {
                     Ok(tls) => {
+                        if case.client.asks_staple {
+                            tell_status(&tls.negotiated(), &case.client, &mut seen)?;
+                        }
                         session = talk(tls, Side::Client, case, number, &mut seen, &mut report.log).await?
                     }
                     Err(error) => fail(&mut seen, &mut report.log, &error),
                 }
+                updates.tell(case, &mut seen);
                 report.seen.push(seen);
             }
             report.key_log = Some(read_key_log(&scratch));
@@ -96,6 +111,12 @@ impl Peer for Patina {
         let tells = |fact: &Fact| match fact {
             Fact::Sigalgs => side == Side::Server,
             Fact::PeerKey => keeps_peer_key(side, case.version()),
+            Fact::Staple | Fact::Staples => side == Side::Client,
+            Fact::StapleStatus => side == Side::Client && case.client.asks_staple,
+            Fact::KeyUpdates => matches!(case.exchange, Exchange::UpdateKeys(_)),
+            Fact::Exporter | Fact::ExporterWithContext | Fact::ServerName => {
+                case.version() > ProtocolVersion::SSLv3
+            }
             _ => true,
         };
         Fact::ALL.iter().copied().filter(tells).collect()
@@ -172,6 +193,9 @@ fn common<S: Role>(
     if !setup.alpn.is_empty() {
         builder = builder.alpn(&setup.alpn);
     }
+    if !setup.npn.is_empty() {
+        builder = builder.npn(&setup.npn);
+    }
     if !setup.tickets {
         builder = builder.secure_options(SecureOptions::NO_TICKET);
     }
@@ -184,19 +208,22 @@ fn common<S: Role>(
     Ok(builder)
 }
 
-fn client_config(setup: &Setup, scratch: &Scratch) -> Result<ClientConfig> {
+fn client_config(setup: &Setup, scratch: &Scratch) -> Result<ConfigBuilder<Client>> {
     let verification = match setup.verify {
         Verify::Require => ServerVerification::Require,
         Verify::Never | Verify::Report => ServerVerification::InsecureReport,
     };
-    let mut builder = common(ClientConfig::builder(), setup, scratch)?.server_verification(verification);
+    let mut builder = common(ClientConfig::builder(), setup, scratch)?
+        .server_verification(verification)
+        .request_ocsp(setup.asks_staple)
+        .post_handshake_auth(setup.post_handshake_auth);
     if let Some((identity, key)) = &setup.psk {
         builder = builder.psk(PskIdentity::new(identity.as_str())?, psk(setup, key)?);
     }
-    Ok(builder.build()?)
+    Ok(builder)
 }
 
-fn server_config(setup: &Setup, scratch: &Scratch) -> Result<ServerConfig> {
+fn server_config(setup: &Setup, scratch: &Scratch) -> Result<ConfigBuilder<Server>> {
     let mut builder: ConfigBuilder<Server> = common(ServerConfig::builder(), setup, scratch)?;
     builder = builder.client_auth(match setup.verify {
         Verify::Never => ClientAuth::None,
@@ -215,6 +242,13 @@ fn server_config(setup: &Setup, scratch: &Scratch) -> Result<ServerConfig> {
             Box::pin(async move { Ok(found) })
         });
     }
+    if let Some(file) = staple::file(setup)? {
+        let response = std::fs::read(file)?;
+        builder = builder.ocsp_source(move |_: OcspRequest| {
+            let response = response.clone();
+            async move { Ok(Some(response)) }
+        });
+    }
     if setup.alpn_ignore {
         builder = builder.alpn_mismatch(AlpnMismatch::Ignore);
     }
@@ -223,9 +257,38 @@ fn server_config(setup: &Setup, scratch: &Scratch) -> Result<ServerConfig> {
     }
     for (pattern, name) in &setup.names {
         let own = Setup { identities: vec![name.clone()], names: vec![], ..setup.clone() };
-        builder = builder.server_name(pattern, server_config(&own, scratch)?);
+        builder = builder.server_name(pattern, server_config(&own, scratch)?.build()?);
     }
-    Ok(builder.build()?)
+    Ok(builder)
+}
+
+/// How often the peer's KeyUpdate has come, by the trace of the messages.
+#[derive(Debug, Clone, Default)]
+struct KeyUpdates(Arc<(AtomicBool, AtomicUsize)>);
+
+impl KeyUpdates {
+    fn count<S: Role>(&self, builder: ConfigBuilder<S>, case: &Case) -> ConfigBuilder<S> {
+        if !matches!(case.exchange, Exchange::UpdateKeys(_)) {
+            return builder;
+        }
+        let seen = Arc::clone(&self.0);
+        builder.message_trace(move |text: &str| {
+            let (is_received, count) = &*seen;
+            // The direction stands before the record, and the message within it.
+            if text.starts_with("Received") || text.starts_with("Sent") {
+                is_received.store(text.starts_with("Received"), Ordering::Relaxed);
+            }
+            if text.contains("KeyUpdate") && is_received.load(Ordering::Relaxed) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    }
+
+    fn tell(&self, case: &Case, seen: &mut Seen) {
+        if matches!(case.exchange, Exchange::UpdateKeys(_)) {
+            seen.tell(Fact::KeyUpdates, self.0.1.load(Ordering::Relaxed).to_string());
+        }
+    }
 }
 
 /// A key for the suites that are set: under TLS 1.3 it has the hash of its suite.
@@ -265,6 +328,14 @@ async fn talk(
                 }
                 done.map_err(std::io::Error::from)
             }
+            Step::UpdateKeys => tls.update_keys(KeyUpdate::Both).await.map_err(std::io::Error::from),
+            Step::Authenticate => {
+                let done = tls.authenticate_client(ClientAuth::Require).await;
+                if done.is_ok() {
+                    tell_peer(&tls.negotiated(), seen)?;
+                }
+                done.map_err(std::io::Error::from)
+            }
             Step::Send if side == Side::Client && case.traffic.is_echoed => {
                 let (mut reader, mut writer) = tokio::io::split(&mut tls);
                 let payload = case.payload(side);
@@ -298,7 +369,7 @@ async fn talk(
                 return Ok(None);
             }
         };
-        if *step == Step::Receive && done.is_ok() && data.len() < expected {
+        if step == Step::Receive && done.is_ok() && data.len() < expected {
             seen.error = Some(CLOSED_EARLY.into());
             break;
         }
@@ -353,7 +424,6 @@ fn tell(facts: &Negotiated<'_>, side: Side, seen: &mut Seen) -> Result<()> {
     seen.tell(Fact::StandardName, cipher.standard_name());
     seen.tell(Fact::CipherVersion, cipher.version());
     seen.tell(Fact::Alpn, facts.alpn().map(text).unwrap_or_default());
-    seen.tell(Fact::ServerName, facts.server_name().unwrap_or_default());
     let key = facts.ephemeral_key().map(|key| {
         let words =
             [Some(key.kind().to_owned()), key.name().map(str::to_owned), Some(key.size().to_string())];
@@ -365,19 +435,48 @@ fn tell(facts: &Negotiated<'_>, side: Side, seen: &mut Seen) -> Result<()> {
     if side == Side::Server {
         seen.tell(Fact::Sigalgs, facts.shared_sigalgs().join(":"));
     }
-    let peer = facts.peer_certificate();
-    seen.tell(Fact::PeerCertificate, peer.as_ref().map(|c| c.fingerprint256()).unwrap_or_default());
-    seen.tell(Fact::PeerObject, peer.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default());
+    seen.tell(Fact::Npn, facts.npn().map(text).unwrap_or_default());
+    if side == Side::Client {
+        let staple = facts.ocsp_response();
+        seen.tell(Fact::Staples, usize::from(staple.is_some()).to_string());
+        seen.tell(Fact::Staple, staple.map(|der| hex(&openssl::sha::sha256(&der))).unwrap_or_default());
+    }
+    tell_peer(facts, seen)?;
     seen.tell(Fact::OwnCertificate, facts.own_certificate().map(|c| c.fingerprint256()).unwrap_or_default());
     seen.tell(Fact::Finished, hex(&facts.finished()));
     seen.tell(Fact::PeerFinished, hex(&facts.peer_finished()));
     let exported = |context| facts.export_keying_material(EXPORTER_LENGTH, EXPORTER_LABEL, context);
-    seen.tell(Fact::Exporter, hex(&exported(None)?));
-    seen.tell(Fact::ExporterWithContext, hex(&exported(Some(EXPORTER_CONTEXT.as_bytes()))?));
+    // SSL 3.0 has neither, nor extensions: a client has asked for its name in vain.
+    if facts.version() > ProtocolVersion::SSLv3 {
+        seen.tell(Fact::ServerName, facts.server_name().unwrap_or_default());
+        seen.tell(Fact::Exporter, hex(&exported(None)?));
+        seen.tell(Fact::ExporterWithContext, hex(&exported(Some(EXPORTER_CONTEXT.as_bytes()))?));
+    }
     seen.tell(Fact::Reused, yes_no(facts.session_reused()));
-    seen.tell(Fact::Authorized, yes_no(facts.authorized()));
-    seen.tell(Fact::AuthorizationError, facts.authorization_error().unwrap_or_default());
     seen.tell(Fact::ExtendedMasterSecret, yes_no(facts.extended_master_secret()));
     seen.tell(Fact::SecureRenegotiation, yes_no(facts.secure_renegotiation()));
+    Ok(())
+}
+
+/// Who the peer is, and whether it has proved it.
+fn tell_peer(facts: &Negotiated<'_>, seen: &mut Seen) -> Result<()> {
+    let peer = facts.peer_certificate();
+    seen.tell(Fact::PeerCertificate, peer.as_ref().map(|c| c.fingerprint256()).unwrap_or_default());
+    seen.tell(Fact::PeerObject, peer.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default());
+    seen.tell(Fact::Authorized, yes_no(facts.authorized()));
+    seen.tell(Fact::AuthorizationError, facts.authorization_error().unwrap_or_default());
+    Ok(())
+}
+
+/// What the stapled response says of the server's certificate, by this library's verdict.
+fn tell_status(facts: &Negotiated<'_>, setup: &Setup, seen: &mut Seen) -> Result<()> {
+    let trust = trust(setup)?.ok_or_else(|| Trouble::new("a response is judged by roots"))?;
+    let status = match OcspVerifier::new(trust).judge(facts) {
+        StapleVerdict::Good(_) => "good".to_owned(),
+        StapleVerdict::Revoked(_) => "revoked".to_owned(),
+        StapleVerdict::Missing { .. } => String::new(),
+        other => format!("{other:?}"),
+    };
+    seen.tell(Fact::StapleStatus, status);
     Ok(())
 }

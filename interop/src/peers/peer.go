@@ -81,6 +81,11 @@ func config(request object) (*tls.Config, error) {
 			if err != nil {
 				return nil, err
 			}
+			if request["staple"] != "" {
+				if pair.OCSPStaple, err = os.ReadFile(request["staple"]); err != nil {
+					return nil, err
+				}
+			}
 			made.Certificates = append(made.Certificates, pair)
 		}
 	}
@@ -163,6 +168,11 @@ func facts(told object, connection *tls.Conn, request object) error {
 	told["reused"] = yesNo(state.DidResume)
 	if request["side"] == "server" {
 		told["server-name"] = state.ServerName
+	} else {
+		told["staple"] = ""
+		if len(state.OCSPResponse) > 0 {
+			told["staple"] = fmt.Sprintf("%x", sha256.Sum256(state.OCSPResponse))
+		}
 	}
 	told["peer-certificate"] = ""
 	if len(state.PeerCertificates) > 0 {

@@ -154,6 +154,10 @@ function serve() {
     server.on('newSession', (id, data, next) => { sessions.set(id.toString('hex'), data); next(); });
     server.on('resumeSession', (id, next) => next(null, sessions.get(id.toString('hex')) || null));
   }
+  if (options.staple) {
+    const response = fs.readFileSync(options.staple);
+    server.on('OCSPRequest', (certificate, issuer, callback) => callback(null, response));
+  }
   const connectionDone = () => { if (--left === 0) server.close(); };
   server.on('keylog', (line) => say({ keylog: line.toString().trim() }));
   server.on('tlsClientError', (error) => {
@@ -180,6 +184,10 @@ function connect(left, session) {
   let newSession;
   // Until TLS 1.3 it comes before secureConnect, later after it.
   socket.on('session', (data) => { newSession = data; });
+  let staple = '';
+  socket.on('OCSPResponse', (response) => {
+    staple = response ? crypto.createHash('sha256').update(response).digest('hex') : '';
+  });
   const failed = (error) => {
     if (told) return;
     told = {};
@@ -191,6 +199,7 @@ function connect(left, session) {
   socket.on('error', failed);
   socket.once('secureConnect', () => {
     told = facts(socket);
+    told.staple = staple;
     talk(socket, (error, received) => {
       say({ seen: { error, facts: { ...told, received } } });
       socket.destroy();

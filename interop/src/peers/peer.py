@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import select
 import socket
 import ssl
 import sys
@@ -32,6 +33,9 @@ def context(request, identities):
         made.verify_mode = ssl.CERT_REQUIRED
     else:
         made.verify_mode = ssl.CERT_OPTIONAL if request["verify"] == "report" else ssl.CERT_NONE
+    made.post_handshake_auth = request["post-handshake-auth"] == "yes"
+    if "authenticate" in request["steps"]:
+        made.post_handshake_auth, made.verify_mode = True, ssl.CERT_REQUIRED
     if request["trust"]:
         made.load_verify_locations(request["trust"])
     if request["crl"]:
@@ -72,6 +76,13 @@ def facts(tls, request, name):
         own = (request["side"] == "client") != tls.session_reused
         told["finished" if own else "peer-finished"] = unique.hex()
     return told
+
+
+def has_certificate(tls):
+    try:
+        return bool(tls.getpeercert(binary_form=True))
+    except ValueError:  # It is half there.
+        return False
 
 
 def code(error):
@@ -128,6 +139,20 @@ def talk(tls, steps, request, told):
                         told["end"] = "cut"
                 if is_first:
                     break
+            elif step == "authenticate":
+                tls.verify_client_post_handshake()
+                tls.do_handshake()
+                # The answer comes with the next reads, which find no data.
+                tls.settimeout(0)
+                while not has_certificate(tls):
+                    select.select([tls], [], [], 30)
+                    try:
+                        data += tls.recv(65536)
+                    except ssl.SSLWantReadError:
+                        pass
+                tls.settimeout(30)
+                told["peer-certificate"] = fingerprint(tls.getpeercert(binary_form=True))
+                told["authorized"] = "yes"
             elif step == "cut":
                 tls.close()
     except OSError as error:

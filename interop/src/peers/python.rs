@@ -5,6 +5,7 @@ use std::process::Command;
 use patina_tls::ProtocolVersion;
 
 use super::script::Script;
+use super::suites;
 use crate::case::{Case, Exchange, Side, Step, Verify};
 use crate::peer::{Errors, Peer, Pending, Serving};
 use crate::seen::{Fact, Report};
@@ -44,6 +45,9 @@ impl Peer for Python {
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
         use Fact as F;
         let mut facts = vec![F::Version, F::Cipher, F::CipherVersion, F::Alpn, F::Received, F::Reused];
+        facts.extend(
+            (side == Side::Server && case.exchange == Exchange::Authenticate).then_some(F::Authorized),
+        );
         if case.exchange != Exchange::Resume {
             facts.push(F::PeerCertificate);
             facts.extend((side == Side::Server).then_some(F::ServerName));
@@ -69,6 +73,14 @@ impl Peer for Python {
             "libssl always knows of secure renegotiation"
         } else if steps.contains(&Step::Renegotiate) {
             "it has no way to renegotiate"
+        } else if case.client.asks_staple {
+            "it knows nothing of staples"
+        } else if !setup.npn.is_empty() {
+            "NPN went with Python 3.10"
+        } else if case.exchange == Exchange::UpdateKeys(side) {
+            "it has no way to change keys"
+        } else if suites::needs(setup, &["RC4", "3DES", "SEED", "IDEA"]) {
+            "its libssl has no such suites"
         } else if setup.options.is_some() {
             "options of libssl are set in other tests"
         } else if setup.versions.1 == ProtocolVersion::SSLv3 {

@@ -2,7 +2,6 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use openssl::hash::MessageDigest;
@@ -11,25 +10,12 @@ use patina_tls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio_rustls::rustls::client::{Resumption, Tls12Resumption, WebPkiServerVerifier};
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{
-    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName,
-};
-use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
-use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::rustls::{
-    self, ClientConfig, ConnectionCommon, HandshakeKind, KeyLog, RootCertStore, ServerConfig,
-    SupportedProtocolVersion,
-};
-use tokio_rustls::{TlsAcceptor, TlsConnector};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{self, ConnectionCommon, HandshakeKind, KeyLog};
+use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
-use super::suites;
-use crate::case::{
-    Case, EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_LENGTH, Exchange, Setup, Side, Step, Verify,
-};
-use crate::fixture::{self, Identity};
+use super::rustls_config::{Staple, client_config, provider, server_config, trouble};
+use crate::case::{Case, EXPORTER_CONTEXT, EXPORTER_LABEL, EXPORTER_LENGTH, Exchange, Side, Step, Verify};
 use crate::peer::{Errors, Peer, Pending, Serving};
 use crate::seen::{CLOSED_EARLY, Fact, Report, Seen, hex, received, yes_no};
 use crate::trouble::{Result, Trouble};
@@ -62,7 +48,8 @@ impl Peer for Rustls {
     fn serve<'a>(&'a self, case: &'a Case) -> Pending<'a, Box<dyn Serving>> {
         Box::pin(async move {
             let keys = Arc::new(Keys::default());
-            let acceptor = TlsAcceptor::from(Arc::new(server_config(case, Arc::clone(&keys))?));
+            let config = server_config(case, Arc::clone(&keys) as Arc<dyn KeyLog>)?;
+            let acceptor = TlsAcceptor::from(Arc::new(config));
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let address = listener.local_addr()?;
             let case = case.clone();
@@ -76,7 +63,9 @@ impl Peer for Rustls {
                             let connection = tls.get_ref().1;
                             facts(connection, &mut seen)?;
                             seen.tell(Fact::ServerName, connection.server_name().unwrap_or_default());
-                            talk(&mut tls, Side::Server, &case, number, &mut seen).await;
+                            let update =
+                                |tls: &mut server::TlsStream<_>| tls.get_mut().1.refresh_traffic_keys();
+                            talk(&mut tls, Side::Server, &case, number, update, &mut seen).await;
                         }
                         Err(error) => fail(&mut seen, &error),
                     }
@@ -92,7 +81,9 @@ impl Peer for Rustls {
     fn connect<'a>(&'a self, case: &'a Case, port: u16) -> Pending<'a, Report> {
         Box::pin(async move {
             let keys = Arc::new(Keys::default());
-            let connector = TlsConnector::from(Arc::new(client_config(case, Arc::clone(&keys))?));
+            let staple = Arc::new(Staple::default());
+            let config = client_config(case, Arc::clone(&keys) as Arc<dyn KeyLog>, Arc::clone(&staple))?;
+            let connector = TlsConnector::from(Arc::new(config));
             let name = ServerName::try_from(case.client.server_name.clone()).map_err(trouble)?;
             let mut report = Report::default();
             for number in 0..case.exchange.connections() {
@@ -101,7 +92,11 @@ impl Peer for Rustls {
                 match connector.connect(name.clone(), tcp).await {
                     Ok(mut tls) => {
                         facts(tls.get_ref().1, &mut seen)?;
-                        talk(&mut tls, Side::Client, case, number, &mut seen).await;
+                        let staple = staple.take();
+                        let digest = (!staple.is_empty()).then(|| hex(&openssl::sha::sha256(&staple)));
+                        seen.tell(Fact::Staple, digest.unwrap_or_default());
+                        let update = |tls: &mut client::TlsStream<_>| tls.get_mut().1.refresh_traffic_keys();
+                        talk(&mut tls, Side::Client, case, number, update, &mut seen).await;
                     }
                     Err(error) => fail(&mut seen, &error),
                 }
@@ -124,7 +119,7 @@ impl Peer for Rustls {
             F::ExporterWithContext,
             F::Received,
         ];
-        facts.extend((side == Side::Server).then_some(F::ServerName));
+        facts.push(if side == Side::Server { F::ServerName } else { F::Staple });
         facts.extend((!case.exchange.steps(side).contains(&Step::Cut)).then_some(F::End));
         facts
     }
@@ -141,6 +136,12 @@ impl Peer for Rustls {
             "it has no such options"
         } else if setup.versions.1 < ProtocolVersion::TLSv1_2 {
             "it begins with TLS 1.2"
+        } else if side == Side::Client && !setup.asks_staple && case.server.staple.is_some() {
+            "it asks everybody for a staple"
+        } else if !setup.npn.is_empty() {
+            "it never had NPN"
+        } else if case.exchange == Exchange::Authenticate {
+            "it has no authentication after the handshake"
         } else if setup.psk.is_some() {
             "it has no pre-shared keys"
         } else if setup.sigalgs.is_some() {
@@ -173,162 +174,6 @@ impl Peer for Rustls {
 /// The certificates that must be read on either side.
 fn certificates(case: &Case) -> impl Iterator<Item = &String> {
     case.client.identities.iter().chain(&case.server.identities)
-}
-
-/// What it can do of suites and groups; `None` for nothing.
-fn provider(setup: &Setup) -> Option<CryptoProvider> {
-    let mut provider = ring::default_provider();
-    for (list, is_tls13) in [(&setup.suites, true), (&setup.ciphers, false)] {
-        if let Some(names) = list.as_deref().and_then(suites::iana_names) {
-            let place = |suite: &rustls::SupportedCipherSuite| {
-                let own = format!("{:?}", suite.suite()).replace("TLS13_", "TLS_");
-                if suite.tls13().is_some() == is_tls13 {
-                    names.iter().position(|name| *name == own)
-                } else {
-                    Some(0)
-                }
-            };
-            provider.cipher_suites.retain(|suite| place(suite).is_some());
-            provider.cipher_suites.sort_by_key(place);
-        }
-    }
-    if let Some(groups) = &setup.groups {
-        let wanted = groups.split(':').map(|name| name.to_lowercase().replace("p-", "secp") + "r1");
-        let wanted: Vec<String> = wanted.map(|name| name.replace("x25519r1", "x25519")).collect();
-        provider.kx_groups.retain(|group| wanted.contains(&format!("{:?}", group.name()).to_lowercase()));
-    }
-    let versions = versions(setup);
-    let has_suite = |suite: &rustls::SupportedCipherSuite| versions.contains(&suite.version());
-    (provider.cipher_suites.iter().any(has_suite) && !provider.kx_groups.is_empty()).then_some(provider)
-}
-
-fn versions(setup: &Setup) -> Vec<&'static SupportedProtocolVersion> {
-    let wanted = setup.versions.0..=setup.versions.1;
-    let all = [
-        (&rustls::version::TLS12, ProtocolVersion::TLSv1_2),
-        (&rustls::version::TLS13, ProtocolVersion::TLSv1_3),
-    ];
-    all.iter().filter(|(_, version)| wanted.contains(version)).map(|(own, _)| *own).collect()
-}
-
-fn trouble(error: impl std::fmt::Display) -> Trouble {
-    Trouble::new(error.to_string())
-}
-
-fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    CertificateDer::pem_file_iter(file)
-        .map_err(trouble)?
-        .collect::<std::result::Result<_, _>>()
-        .map_err(trouble)
-}
-
-fn roots(setup: &Setup) -> Result<Arc<RootCertStore>> {
-    let mut store = RootCertStore::empty();
-    if let Some(name) = &setup.trust {
-        for certificate in chain(&fixture::pem(name)?)? {
-            store.add(certificate).map_err(trouble)?;
-        }
-    }
-    Ok(Arc::new(store))
-}
-
-fn lists(setup: &Setup) -> Result<Vec<CertificateRevocationListDer<'static>>> {
-    let Some(name) = &setup.crl else { return Ok(vec![]) };
-    let read = CertificateRevocationListDer::from_pem_file(fixture::crl(name)?);
-    Ok(vec![read.map_err(trouble)?])
-}
-
-fn identity(name: &str, setup: &Setup) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)> {
-    let files = Identity::named(name, setup.chain)?;
-    Ok((chain(&files.chain)?, PrivateKeyDer::from_pem_file(files.key).map_err(trouble)?))
-}
-
-fn protocols(setup: &Setup) -> Vec<Vec<u8>> {
-    setup.alpn.iter().map(|name| name.clone().into_bytes()).collect()
-}
-
-fn client_config(case: &Case, keys: Arc<Keys>) -> Result<ClientConfig> {
-    let setup = &case.client;
-    let provider = Arc::new(provider(setup).ok_or_else(|| Trouble::new("nothing is left"))?);
-    let verifier = WebPkiServerVerifier::builder_with_provider(roots(setup)?, Arc::clone(&provider))
-        .with_crls(lists(setup)?)
-        .build()
-        .map_err(trouble)?;
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&versions(setup))
-        .map_err(trouble)?
-        .with_webpki_verifier(verifier);
-    let mut config = match setup.identities.first() {
-        Some(name) => {
-            let (chain, key) = identity(name, setup)?;
-            builder.with_client_auth_cert(chain, key).map_err(trouble)?
-        }
-        None => builder.with_no_client_auth(),
-    };
-    let kind =
-        if setup.tickets { Tls12Resumption::SessionIdOrTickets } else { Tls12Resumption::SessionIdOnly };
-    config.resumption = Resumption::in_memory_sessions(8).tls12_resumption(kind);
-    config.alpn_protocols = protocols(setup);
-    config.key_log = keys;
-    Ok(config)
-}
-
-fn server_config(case: &Case, keys: Arc<Keys>) -> Result<ServerConfig> {
-    let setup = &case.server;
-    let provider = Arc::new(provider(setup).ok_or_else(|| Trouble::new("nothing is left"))?);
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_protocol_versions(&versions(setup))
-        .map_err(trouble)?;
-    let verifier = || {
-        Ok::<_, Trouble>(
-            WebPkiClientVerifier::builder_with_provider(roots(setup)?, Arc::clone(&provider))
-                .with_crls(lists(setup)?),
-        )
-    };
-    let builder = match setup.verify {
-        Verify::Never => builder.with_no_client_auth(),
-        Verify::Report => {
-            builder.with_client_cert_verifier(verifier()?.allow_unauthenticated().build().map_err(trouble)?)
-        }
-        Verify::Require => builder.with_client_cert_verifier(verifier()?.build().map_err(trouble)?),
-    };
-    let certified = |name: &str| {
-        let (chain, key) = identity(name, setup)?;
-        Ok::<_, Trouble>(Arc::new(CertifiedKey::new(
-            chain,
-            provider.key_provider.load_private_key(key).map_err(trouble)?,
-        )))
-    };
-    let default = setup.identities.first().map(|name| certified(name)).transpose()?;
-    let names = setup.names.iter().map(|(pattern, name)| Ok((pattern.clone(), certified(name)?)));
-    let names = names.collect::<Result<_>>()?;
-    let mut config = builder.with_cert_resolver(Arc::new(Names { default, names }));
-    config.ignore_client_order = true;
-    if setup.tickets {
-        config.ticketer = ring::Ticketer::new().map_err(trouble)?;
-    }
-    config.alpn_protocols = protocols(setup);
-    config.key_log = keys;
-    Ok(config)
-}
-
-/// The certificate by the name that was asked for.
-#[derive(Debug)]
-struct Names {
-    default: Option<Arc<CertifiedKey>>,
-    names: Vec<(String, Arc<CertifiedKey>)>,
-}
-
-impl ResolvesServerCert for Names {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let asked = hello.server_name().unwrap_or_default();
-        let fits = |pattern: &str| match pattern.strip_prefix('*') {
-            Some(suffix) => asked.strip_suffix(suffix).is_some_and(|label| !label.contains('.')),
-            None => asked == pattern,
-        };
-        let named = self.names.iter().find(|(pattern, _)| fits(pattern)).map(|(_, key)| key);
-        named.or(self.default.as_ref()).cloned()
-    }
 }
 
 /// Key log lines.
@@ -402,6 +247,7 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     side: Side,
     case: &Case,
     number: usize,
+    update_keys: fn(&mut S) -> std::result::Result<(), rustls::Error>,
     seen: &mut Seen,
 ) {
     let expected = case.expected(side, number).len();
@@ -436,10 +282,11 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 let _ = tls.shutdown().await;
                 Ok(())
             }
+            Step::UpdateKeys => update_keys(tls).map_err(std::io::Error::other),
             // It never does.
-            Step::Renegotiate | Step::Cut => break,
+            Step::Renegotiate | Step::Authenticate | Step::Cut => break,
         };
-        if *step == Step::Receive && done.is_ok() && data.len() < expected {
+        if step == Step::Receive && done.is_ok() && data.len() < expected {
             seen.error = Some(CLOSED_EARLY.into());
             break;
         }

@@ -23,6 +23,7 @@ use crate::fixture::{self, Identity, Scratch};
 use crate::peer::{Pending, Serving};
 use crate::process::PATIENCE;
 use crate::seen::{Fact, Report, Seen, key_log_lines, yes_no};
+use crate::staple;
 use crate::trouble::{Result, Trouble};
 
 type Object = BTreeMap<String, String>;
@@ -211,6 +212,8 @@ fn request(case: &Case, side: Side, port: Option<u16>, scratch: &Scratch) -> Res
     set("verify", verify.into());
     set("alpn", setup.alpn.join(" "));
     set("server-name", setup.server_name.clone());
+    set("staple", staple::file(setup)?.map(|file| file.display().to_string()).unwrap_or_default());
+    set("post-handshake-auth", yes_no(setup.post_handshake_auth).into());
     set("tickets", yes_no(setup.tickets).into());
     let steps =
         |number| case.steps(side, number).iter().map(|step| step.name()).collect::<Vec<_>>().join(" ");

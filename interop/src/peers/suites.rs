@@ -2,6 +2,8 @@
 
 use patina_ciphers::{Suite, by_any_name, by_name};
 
+use crate::case::Setup;
+
 /// What OpenSSL calls the suite that IANA calls so.
 pub(super) fn openssl_name(iana: &str) -> Option<&'static str> {
     by_any_name(iana).map(Suite::openssl_name)
@@ -15,6 +17,12 @@ pub(super) fn iana_names(list: &str) -> Option<Vec<&'static str>> {
 /// The names in a list, without the security level.
 fn names(list: &str) -> impl Iterator<Item = &str> {
     list.split(':').filter(|name| !name.starts_with('@'))
+}
+
+/// Whether the suites of a side are named, and one of these algorithms is in the names that IANA has for them.
+pub(crate) fn needs(setup: &Setup, algorithms: &[&str]) -> bool {
+    let names = setup.ciphers.as_deref().and_then(iana_names).unwrap_or_default();
+    names.iter().any(|name| algorithms.iter().any(|word| name.contains(word)))
 }
 
 /// Whether a list asks for security level 0, where everything is allowed that is known.

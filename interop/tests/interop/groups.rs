@@ -81,4 +81,8 @@ groups! {
     psk = "psk",
     renegotiation = "renegotiation",
     legacy_renegotiation = "legacy-renegotiation",
+    stapling = "stapling",
+    npn = "npn",
+    post_handshake = "post-handshake",
+    weak_suites = "weak-suites",
 }

@@ -4,7 +4,6 @@
 mod control;
 mod facts;
 mod groups;
-mod legacy;
 mod ocsp;
 mod probe;
 mod starttls;
