@@ -1,7 +1,7 @@
 //! `patina connect --starttls` at real servers, each an instance of the test's own, beside `openssl s_client -starttls`.
 //!
-//! Debian's packages `vsftpd`, `dovecot-imapd`, `exim4-daemon-light`, `slapd` and `postgresql`; one that is missing is an
-//! error. Where the tests run as root, the servers run as `nobody`. Only exim must be started by root (with sudo, if need be):
+//! Debian's packages `vsftpd`, `dovecot-imapd`, `exim4-daemon-light`, `slapd`, `postgresql`, `mariadb-server-core` and `prosody`; one
+//! that is missing is an error. Where the tests run as root, the servers run as `nobody`. Only exim must be started by root (with sudo, if need be):
 //! else it neither takes this configuration nor talks with a socket that it is given. It lowers itself.
 
 use std::fs;
@@ -183,8 +183,9 @@ fn agree(protocol: &str, port: u16, farewell: &[u8], end: End) {
         End::Cut => assert_eq!(event("error")["code"], "ECONNRESET", "{stdout}"),
     }
 
+    // It asks for this host in the protocols that have hosts themselves.
+    let verify = ["-verify_return_error", "-verify_hostname", "localhost", "-xmpphost", "localhost"];
     let theirs = ["-starttls", protocol, "-connect", &target, "-servername", "localhost", "-CAfile", &ca];
-    let verify = ["-verify_return_error", "-verify_hostname", "localhost"];
     let output = client(&[&["openssl", "s_client"], &theirs[..], &verify].concat(), b"", 0);
     let stdout = String::from_utf8_lossy(&output.stdout);
     let (version, suite) = (secure["protocol"].as_str().unwrap(), secure["cipher"]["name"].as_str().unwrap());
@@ -296,6 +297,49 @@ async fn starttls_of_postgres_agrees_with_s_client_at_postgresql() {
     let parameters = b"user\0owner\0database\0postgres\0\0";
     let length = u32::try_from(parameters.len() + 8).unwrap().to_be_bytes();
     agree("postgres", port, &[&length[..], &[0, 3, 0, 0], parameters, b"X\0\0\0\x04"].concat(), End::Closed);
+    server.close_input();
+    server.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starttls_of_mysql_agrees_with_s_client_at_mariadb() {
+    let place = Place::new();
+    let option = |name: &str, file: &str| format!("--{name}={}", place.path(file).display());
+    // A directory without anything will do where nobody is asked who they are.
+    let files = [
+        ("datadir", "empty"),
+        ("socket", "empty/socket"),
+        ("pid-file", "empty/pid"),
+        ("ssl-cert", "cert.pem"),
+        ("ssl-key", "key.pem"),
+    ];
+    let files: Vec<String> = files.iter().map(|(name, file)| option(name, file)).collect();
+    let words =
+        ["mariadbd", "--no-defaults", "--skip-grant-tables", "--bind-address=127.0.0.1", "--port=PORT"];
+    let words: Vec<&str> = words.into_iter().chain(files.iter().map(String::as_str)).collect();
+    let (mut server, port) = place.daemon(&words, "ready for connections").await;
+    // The answer to the greeting, anew behind TLS: capabilities, largest packet, character set, user, no password; then COM_QUIT.
+    let head = b"\x00\x8a\x00\x00\x00\x00\x00\x01\x21";
+    let login =
+        [&b"\x26\x00\x00\x02"[..], head, &[0; 23], b"root\0", b"\0", b"\x01\x00\x00\x00\x01"].concat();
+    agree("mysql", port, &login, End::Cut);
+    server.close_input();
+    server.wait().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn starttls_of_xmpp_agrees_with_s_client_at_prosody() {
+    let place = Place::new();
+    let text = "pidfile = \"DIR/pid\"\ndata_path = \"DIR/empty\"\ninterfaces = { \"127.0.0.1\" }\nc2s_ports = { ENV_LISTEN }\n\
+        modules_enabled = { \"tls\", \"saslauth\" }\nmodules_disabled = { \"s2s\" }\nc2s_require_encryption = true\n\
+        log = { info = \"*console\" }\n\
+        VirtualHost \"localhost\"\nssl = { certificate = \"DIR/cert.pem\", key = \"DIR/key.pem\" }\n";
+    let file = place.write("prosody.cfg.lua", text);
+    let words = ["env", "LISTEN=PORT", "prosody", "-F", "--config", file.to_str().unwrap()];
+    let (mut server, port) = place.daemon(&words, "Activated service 'c2s' on [127.0.0.1]").await;
+    let stream = b"<?xml version='1.0'?><stream:stream to='localhost' version='1.0' xmlns='jabber:client' \
+        xmlns:stream='http://etherx.jabber.org/streams'></stream:stream>";
+    agree("xmpp", port, stream, End::Closed);
     server.close_input();
     server.wait().await.unwrap();
 }
