@@ -2,11 +2,11 @@
 
 use std::process::Command;
 
-use super::script::Script;
+use super::script::{Script, scripted};
 use super::suites;
 use crate::case::{Case, Exchange, Setup, Side, Step};
-use crate::peer::{Errors, Peer, Pending, Serving};
-use crate::seen::{Fact, Report};
+use crate::peer::{Errors, Peer};
+use crate::seen::Fact;
 
 static SCRIPT: Script = Script::new("java", || {
     let mut command = Command::new("java");
@@ -31,17 +31,7 @@ impl Peer for Java {
         "Java (JSSE)"
     }
 
-    fn version(&self) -> Pending<'_, String> {
-        Box::pin(SCRIPT.version())
-    }
-
-    fn serve<'a>(&'a self, case: &'a Case) -> Pending<'a, Box<dyn Serving>> {
-        SCRIPT.serve(case)
-    }
-
-    fn connect<'a>(&'a self, case: &'a Case, port: u16) -> Pending<'a, Report> {
-        SCRIPT.connect(case, port)
-    }
+    scripted!(SCRIPT);
 
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
         use Fact as F;

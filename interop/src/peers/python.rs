@@ -4,11 +4,11 @@ use std::process::Command;
 
 use patina_tls::ProtocolVersion;
 
-use super::script::Script;
+use super::script::{Script, scripted};
 use super::suites;
 use crate::case::{Case, Exchange, Side, Step, Verify};
-use crate::peer::{Errors, Peer, Pending, Serving};
-use crate::seen::{Fact, Report};
+use crate::peer::{Errors, Peer};
+use crate::seen::Fact;
 
 static SCRIPT: Script = Script::new("python", || {
     let mut command = Command::new("python3");
@@ -30,17 +30,7 @@ impl Peer for Python {
         "Python `ssl`"
     }
 
-    fn version(&self) -> Pending<'_, String> {
-        Box::pin(SCRIPT.version())
-    }
-
-    fn serve<'a>(&'a self, case: &'a Case) -> Pending<'a, Box<dyn Serving>> {
-        SCRIPT.serve(case)
-    }
-
-    fn connect<'a>(&'a self, case: &'a Case, port: u16) -> Pending<'a, Report> {
-        SCRIPT.connect(case, port)
-    }
+    scripted!(SCRIPT);
 
     fn tells(&self, side: Side, case: &Case) -> Vec<Fact> {
         use Fact as F;

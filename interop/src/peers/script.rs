@@ -26,6 +26,25 @@ use crate::seen::{Fact, Report, Seen, key_log_lines, yes_no};
 use crate::staple;
 use crate::trouble::{Result, Trouble};
 
+/// What a peer leaves to its program.
+macro_rules! scripted {
+    ($script:ident) => {
+        fn version(&self) -> crate::peer::Pending<'_, String> {
+            Box::pin($script.version())
+        }
+
+        fn serve<'a>(&'a self, case: &'a Case) -> crate::peer::Pending<'a, Box<dyn crate::peer::Serving>> {
+            $script.serve(case)
+        }
+
+        fn connect<'a>(&'a self, case: &'a Case, port: u16) -> crate::peer::Pending<'a, crate::seen::Report> {
+            $script.connect(case, port)
+        }
+    };
+}
+
+pub(super) use scripted;
+
 type Object = BTreeMap<String, String>;
 
 /// A program that is started once, when it is first asked.

@@ -10,4 +10,3 @@ mod starttls;
 mod table;
 mod tickets;
 mod token;
-mod unsafe_renegotiation;

@@ -1,8 +1,9 @@
 //! `patina connect --starttls` at real servers, each an instance of the test's own, beside `openssl s_client -starttls`.
 //!
-//! Debian's packages `vsftpd`, `dovecot-imapd`, `exim4-daemon-light`, `slapd`, `postgresql`, `mariadb-server-core` and `prosody`; one
-//! that is missing is an error. Where the tests run as root, the servers run as `nobody`. Only exim must be started by root (with sudo, if need be):
-//! else it neither takes this configuration nor talks with a socket that it is given. It lowers itself.
+//! Debian's packages `vsftpd`, `dovecot-imapd`, `exim4-daemon-light`, `slapd`, `postgresql`, `mariadb-server-core` and
+//! `prosody`; one that is missing is an error. Where the tests run as root, the servers run as `nobody`. Only exim must be
+//! started by root (with sudo, if need be): else it neither takes this configuration nor talks with a socket that it is given.
+//! It lowers itself.
 
 use std::fs;
 use std::io::Write;
