@@ -1,15 +1,13 @@
-//! libssl without a layer, and the counters of a process: what patina-tls is measured against.
+//! libssl without a layer: what patina-tls is measured against.
 //!
 //! Nothing here is a library to use: there is no error handling but "it failed", no hook and no guard. It is the least that
 //! can be put around libssl, so that whatever another layer costs beyond it is that layer's own.
 
-pub mod count;
+pub mod heap;
 mod method;
 mod stream;
-mod wire;
 
 pub use stream::{Link, RawStream};
-pub use wire::Wire;
 
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;

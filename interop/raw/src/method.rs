@@ -7,8 +7,7 @@ use std::sync::OnceLock;
 
 use openssl::error::ErrorStack;
 use openssl_sys as ffi;
-
-use crate::wire::Wire;
+use patina_measure::wire::Wire;
 
 struct Method(*mut ffi::BIO_METHOD);
 // SAFETY: a BIO_METHOD is read-only once its functions are set.

@@ -11,11 +11,11 @@ use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextRef, SslSession, SslSessionRef};
 use openssl_sys as ffi;
+use patina_measure::wire::Wire;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::method;
-use crate::wire::Wire;
 
 // SAFETY: as in ssl.h of 1.1.1 to 4.0.
 unsafe extern "C" {

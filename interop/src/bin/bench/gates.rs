@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use patina_interop::trouble::{Result, Trouble};
-use patina_tls::ProtocolVersion;
+use patina_measure::case::{CASES, Resume, Version};
+use patina_measure::trouble::{Result, Trouble};
 
-use super::peer::{CASES, Resume};
 use super::work::{HANDSHAKES, RECORDS_COUNTED};
 
 /// How far an instruction count may be off the committed one: what is random in keys and signatures is less.
@@ -182,7 +181,7 @@ fn instructions(gates: &mut Vec<Gate>, figures: &mut Figures, renew: bool) -> Re
         // than 0.25 % of a full handshake. What remains of a resumed one under TLS 1.2 is little.
         let ratio = match (case.resume, case.version) {
             (Resume::Never, _) => 1.0025,
-            (_, ProtocolVersion::TLSv1_3) => 1.012,
+            (_, Version::Tls13) => 1.012,
             _ => 1.05,
         };
         push(format!("handshake {}", case.name), each("ours")?, each("raw")?, ratio);

@@ -1,25 +1,22 @@
 //! What patina-tls costs, beside raw libssl and other implementations.
 //!
 //! ```text
-//! bench gates [--renew]            what needs no quiet machine, judged: see `ci/gates`
-//! bench run [--rounds N] [--out FOLDER] [ROW]...
-//!                                  CPU time side by side, with the goals: see `ci/bench`
-//! bench work WORK ...              one piece of work, for the two above
+//! bench gates [--renew]    what needs no quiet machine, judged: see `ci/gates`
+//! bench run ...            CPU time side by side, with the goals: see `ci/bench`, and `bench run --help`
+//! bench work WORK ...      one piece of work, for the two above
 //! ```
 
 use std::process::ExitCode;
 
-use patina_interop::trouble::{Result, Trouble};
-use patina_raw::count::Counting;
+use patina_measure::count::Counting;
+use patina_measure::trouble::{Result, Trouble};
 
 mod gates;
 mod goal;
-mod memory;
 mod peer;
 mod plot;
 mod rounds;
 mod rustls;
-mod socket;
 mod work;
 
 #[global_allocator]
@@ -31,9 +28,7 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == "work" => work::run(rest).map(|()| true),
         Some((first, rest)) if first == "gates" => gates::run(rest),
         Some((first, rest)) if first == "run" => rounds::run(rest),
-        _ => Err(Trouble::new(
-            "usage: bench gates [--renew] | bench run [--rounds N] [--out FOLDER] [ROW]... | bench work WORK ...",
-        )),
+        _ => Err(Trouble::new("usage: bench gates [--renew] | bench run [--help] ... | bench work WORK ...")),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -4,7 +4,9 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use patina_interop::trouble::{Result, Trouble};
+use patina_measure::case::{Case, HOST, Resume, Suite};
+use patina_measure::peer::{Over, Peer, Roots};
+use patina_measure::trouble::Result;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::rustls::client::Resumption;
 #[cfg(feature = "bench")]
@@ -19,8 +21,6 @@ use tokio_rustls::rustls::{
     SupportedProtocolVersion,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, TlsStream};
-
-use super::peer::{Case, HOST, Over, Peer, Resume, Suite};
 
 /// What computes.
 pub(crate) trait Provider: 'static {
@@ -40,7 +40,7 @@ impl Provider for AwsLc {
         aws_lc_rs::default_provider()
     }
     fn ticketer() -> Result<Arc<dyn ProducesTickets>> {
-        aws_lc_rs::Ticketer::new().map_err(trouble)
+        Ok(aws_lc_rs::Ticketer::new()?)
     }
 }
 
@@ -53,12 +53,8 @@ impl Provider for Ring {
         ring::default_provider()
     }
     fn ticketer() -> Result<Arc<dyn ProducesTickets>> {
-        ring::Ticketer::new().map_err(trouble)
+        Ok(ring::Ticketer::new()?)
     }
-}
-
-fn trouble(error: impl std::fmt::Display) -> Trouble {
-    Trouble::new(error.to_string())
 }
 
 /// rustls with a provider.
@@ -92,20 +88,20 @@ fn provider<P: Provider>(case: &Case) -> Arc<CryptoProvider> {
 }
 
 fn versions(case: &Case) -> [&'static SupportedProtocolVersion; 1] {
-    [if case.name.starts_with("1.2") { &TLS12 } else { &TLS13 }]
+    [if case.is_old() { &TLS12 } else { &TLS13 }]
 }
 
 impl<P: Provider> Peer for Rustls<P> {
     const NAME: &'static str = P::NAME;
+    const PACKAGE: &'static str = "rustls";
     type Client = TlsConnector;
     type Server = TlsAcceptor;
 
     fn client(case: &Case) -> Result<TlsConnector> {
         let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(case.root()?).map_err(trouble)?).map_err(trouble)?;
+        roots.add(CertificateDer::from_pem_file(case.root()?)?)?;
         let mut config = ClientConfig::builder_with_provider(provider::<P>(case))
-            .with_protocol_versions(&versions(case))
-            .map_err(trouble)?
+            .with_protocol_versions(&versions(case))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         if case.resume == Resume::Never {
@@ -115,15 +111,12 @@ impl<P: Provider> Peer for Rustls<P> {
     }
 
     fn server(case: &Case) -> Result<TlsAcceptor> {
-        let files = case.identity()?;
-        let chain = vec![CertificateDer::from_pem_file(files.certificate).map_err(trouble)?];
-        let key = PrivateKeyDer::from_pem_file(files.key).map_err(trouble)?;
+        let chain = vec![CertificateDer::from_pem_file(case.certificate()?)?];
+        let key = PrivateKeyDer::from_pem_file(case.private_key()?)?;
         let mut config = ServerConfig::builder_with_provider(provider::<P>(case))
-            .with_protocol_versions(&versions(case))
-            .map_err(trouble)?
+            .with_protocol_versions(&versions(case))?
             .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(trouble)?;
+            .with_single_cert(chain, key)?;
         if case.resume == Resume::Id {
             config.session_storage = ServerSessionMemoryCache::new(1024);
         } else {
@@ -131,6 +124,11 @@ impl<P: Provider> Peer for Rustls<P> {
             config.ticketer = P::ticketer()?;
         }
         Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+
+    fn make_context(_: Roots) -> Result<bool> {
+        // Its roots are not in it, but in other crates.
+        Ok(false)
     }
 }
 

@@ -2,14 +2,18 @@
 
 use std::hint::black_box;
 
-use patina_interop::trouble::{Result, Trouble};
-use patina_raw::{Wire, count};
+use patina_measure::case::{CASES, Case, RECORDS};
+use patina_measure::count;
+use patina_measure::memory::{Meter, Pair, Sides, move_bytes, poll_nothing};
+use patina_measure::peer::Over;
+use patina_measure::socket::{Calls, Counted, Meeting, Writes, bulk, plain};
+use patina_measure::trouble::{Result, Trouble};
+use patina_measure::wire::Wire;
+use patina_raw::heap;
 use patina_tls::{ClientConfig, TrustStore};
 use tokio::net::TcpStream;
 
-use super::memory::{Meter, Pair, Sides, move_bytes, poll_nothing};
-use super::peer::{Case, Over, Patina, RECORDS, Raw, TokioOpenssl};
-use super::socket::{Calls, Counted, Meeting, Writes, bulk, plain};
+use super::peer::{Patina, Raw, TokioOpenssl};
 
 /// Handshakes that are counted at a time.
 pub(crate) const HANDSHAKES: usize = 8;
@@ -55,18 +59,18 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
             }
         }
         ["heap", peer] => {
-            if !count::start() {
+            if !heap::start() {
                 return Err(Trouble::new("libcrypto has allocated before it could be counted"));
             }
             match peer {
-                "ours" => heap::<Patina>(),
-                "raw" => heap::<Raw<false>>(),
-                "tokio-openssl" => heap::<TokioOpenssl>(),
+                "ours" => allocations::<Patina>(),
+                "raw" => allocations::<Raw<false>>(),
+                "tokio-openssl" => allocations::<TokioOpenssl>(),
                 _ => Err(unknown(peer)),
             }
         }
         ["contexts"] => {
-            if !count::start() {
+            if !heap::start() {
                 return Err(Trouble::new("libcrypto has allocated before it could be counted"));
             }
             contexts()
@@ -114,8 +118,8 @@ fn records<P: Over<Wire>>(size: usize) -> Result<()> {
 }
 
 /// Allocations of each side's handshakes, of a round trip, and bytes of an idle pair.
-fn heap<P: Over<Wire>>() -> Result<()> {
-    for case in super::peer::CASES {
+fn allocations<P: Over<Wire>>() -> Result<()> {
+    for case in CASES {
         let pair = Pair::<P, P>::new(&case)?;
         pair.handshakes(&mut Sides::new(Meter::Off), 2)?;
         let mut sides = Sides::new(Meter::Allocations);

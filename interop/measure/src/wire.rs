@@ -50,7 +50,7 @@ impl Wire {
     }
 
     /// Takes up to `most` bytes, if there are any.
-    pub(crate) fn pull(&self, most: usize, take: impl FnOnce(&[u8])) -> Option<usize> {
+    pub fn pull(&self, most: usize, take: impl FnOnce(&[u8])) -> Option<usize> {
         let mut queue = self.incoming.borrow_mut();
         let Queue { bytes, start } = &mut *queue;
         let count = most.min(bytes.len() - *start);
@@ -67,7 +67,7 @@ impl Wire {
     }
 
     /// Takes all of `bytes`.
-    pub(crate) fn push(&self, bytes: &[u8]) {
+    pub fn push(&self, bytes: &[u8]) {
         self.outgoing.borrow_mut().bytes.extend_from_slice(bytes);
     }
 }

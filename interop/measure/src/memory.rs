@@ -1,42 +1,53 @@
 //! Both ends of a connection in one thread, over a wire that costs no system call.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use patina_interop::trouble::{Result, Trouble};
-use patina_raw::Wire;
-use patina_raw::count::{self, Heap};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::peer::{Case, Over, Peer, Resume};
+use crate::case::{Case, Resume};
+use crate::count::{self, Heap};
+use crate::peer::{Over, Peer};
+use crate::trouble::{Result, Trouble};
+use crate::wire::Wire;
 
 /// What one side took: the CPU time and the allocations of its own calls.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Cost {
-    pub(crate) cpu: Duration,
-    pub(crate) allocations: u64,
+pub struct Cost {
+    /// CPU time.
+    pub cpu: Duration,
+    /// Calls of malloc, calloc and realloc.
+    pub allocations: u64,
 }
 
 /// What is told apart by side. It costs a system call a step, and so is off where instructions count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meter {
+pub enum Meter {
+    /// Nothing.
     Off,
+    /// CPU time.
     Cpu,
+    /// Allocations.
     Allocations,
 }
 
 /// Both sides.
-pub(crate) struct Sides {
+#[derive(Debug)]
+pub struct Sides {
     meter: Meter,
-    pub(crate) client: Cost,
-    pub(crate) server: Cost,
+    /// What the client took.
+    pub client: Cost,
+    /// What the server took.
+    pub server: Cost,
 }
 
 impl Sides {
-    pub(crate) fn new(meter: Meter) -> Sides {
+    /// Nothing yet.
+    pub fn new(meter: Meter) -> Sides {
         Sides { meter, client: Cost::default(), server: Cost::default() }
     }
 
@@ -59,17 +70,20 @@ impl Sides {
     }
 
     /// What the client does.
-    pub(crate) fn client<T>(&mut self, step: impl FnOnce() -> T) -> T {
+    pub fn client<T>(&mut self, step: impl FnOnce() -> T) -> T {
         Sides::run(self.meter, &mut self.client, step)
     }
 
     /// What the server does.
-    pub(crate) fn server<T>(&mut self, step: impl FnOnce() -> T) -> T {
+    pub fn server<T>(&mut self, step: impl FnOnce() -> T) -> T {
         Sides::run(self.meter, &mut self.server, step)
     }
 
     /// Polls both until both are done.
-    pub(crate) fn join<A, B>(
+    ///
+    /// # Errors
+    /// When one fails, or neither gets on.
+    pub fn join<A, B>(
         &mut self,
         client: impl Future<Output = io::Result<A>>,
         server: impl Future<Output = io::Result<B>>,
@@ -97,7 +111,7 @@ impl Sides {
 }
 
 /// A client and a server, which may be of two implementations, and the wire between them.
-pub(crate) struct Pair<C: Peer, S: Peer> {
+pub struct Pair<C: Peer, S: Peer> {
     resume: Resume,
     /// There is a session.
     ready: bool,
@@ -107,9 +121,18 @@ pub(crate) struct Pair<C: Peer, S: Peer> {
     far: Wire,
 }
 
+impl<C: Peer, S: Peer> fmt::Debug for Pair<C, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pair({}, {})", C::NAME, S::NAME)
+    }
+}
+
 impl<C: Over<Wire>, S: Over<Wire>> Pair<C, S> {
     /// Contexts for the case, with a session where it resumes one.
-    pub(crate) fn new(case: &Case) -> Result<Pair<C, S>> {
+    ///
+    /// # Errors
+    /// When a context cannot be made, or the first handshake fails.
+    pub fn new(case: &Case) -> Result<Pair<C, S>> {
         let (near, far) = Wire::pair();
         let mut pair = Pair {
             resume: case.resume,
@@ -131,7 +154,10 @@ impl<C: Over<Wire>, S: Over<Wire>> Pair<C, S> {
     }
 
     /// A connection.
-    pub(crate) fn shake(&self, sides: &mut Sides) -> Result<(C::Stream, S::Stream)> {
+    ///
+    /// # Errors
+    /// When it fails, or has not resumed what it should.
+    pub fn shake(&self, sides: &mut Sides) -> Result<(C::Stream, S::Stream)> {
         let (mut client, server) = sides
             .join(C::connect(&self.client, self.near.again()), S::accept(&self.server, self.far.again()))?;
         if self.resume != Resume::Never && self.ready {
@@ -146,7 +172,7 @@ impl<C: Over<Wire>, S: Over<Wire>> Pair<C, S> {
     }
 
     /// Ends it.
-    pub(crate) fn part(&self, client: C::Stream, server: S::Stream) {
+    pub fn part(&self, client: C::Stream, server: S::Stream) {
         self.part_by_side(&mut Sides::new(Meter::Off), client, server);
     }
 
@@ -158,7 +184,10 @@ impl<C: Over<Wire>, S: Over<Wire>> Pair<C, S> {
     }
 
     /// Connections, one after the other.
-    pub(crate) fn handshakes(&self, sides: &mut Sides, count: usize) -> Result<()> {
+    ///
+    /// # Errors
+    /// As those of [`shake`](Self::shake).
+    pub fn handshakes(&self, sides: &mut Sides, count: usize) -> Result<()> {
         for _ in 0..count {
             let (client, server) = self.shake(sides)?;
             self.part_by_side(sides, client, server);
@@ -168,7 +197,10 @@ impl<C: Over<Wire>, S: Over<Wire>> Pair<C, S> {
 }
 
 /// Reads what is no data.
-pub(crate) fn poll_nothing(stream: &mut (impl AsyncRead + Unpin)) -> Result<()> {
+///
+/// # Errors
+/// When there is data, or the end.
+pub fn poll_nothing(stream: &mut (impl AsyncRead + Unpin)) -> Result<()> {
     let mut space = [0; 1];
     let mut cx = Context::from_waker(Waker::noop());
     match Pin::new(stream).poll_read(&mut cx, &mut ReadBuf::new(&mut space)) {
@@ -178,7 +210,10 @@ pub(crate) fn poll_nothing(stream: &mut (impl AsyncRead + Unpin)) -> Result<()> 
 }
 
 /// Writes `bytes` on one side and reads them on the other, into `space`.
-pub(crate) fn move_bytes(
+///
+/// # Errors
+/// When a side fails, or does not get on.
+pub fn move_bytes(
     writer: &mut (impl AsyncWrite + Unpin),
     reader: &mut (impl AsyncRead + Unpin),
     bytes: &[u8],

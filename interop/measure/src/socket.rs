@@ -1,34 +1,39 @@
 //! Both ends of a connection in one thread, over TCP of the loopback device.
 
 use std::cell::Cell;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use patina_interop::trouble::Result;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::peer::{Case, Over, Peer, Resume};
+use crate::case::{Case, Resume};
+use crate::peer::{Over, Peer};
+use crate::trouble::Result;
 
 /// Successful calls on a socket. The stream above tokio's makes exactly one system call for each.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Calls {
-    pub(crate) reads: Rc<Cell<u64>>,
-    pub(crate) writes: Rc<Cell<u64>>,
+pub struct Calls {
+    /// Those that read.
+    pub reads: Rc<Cell<u64>>,
+    /// Those that write.
+    pub writes: Rc<Cell<u64>>,
 }
 
 /// A socket whose calls are counted.
 #[derive(Debug)]
-pub(crate) struct Counted {
+pub struct Counted {
     io: TcpStream,
     calls: Calls,
 }
 
 impl Counted {
-    pub(crate) fn new(io: TcpStream, calls: &Calls) -> Counted {
+    /// The socket, whose calls are added to `calls`.
+    pub fn new(io: TcpStream, calls: &Calls) -> Counted {
         Counted { io, calls: calls.clone() }
     }
 }
@@ -76,16 +81,25 @@ impl AsyncWrite for Counted {
 }
 
 /// Contexts, and a port to meet at.
-pub(crate) struct Meeting<P: Peer> {
+pub struct Meeting<P: Peer> {
     client: P::Client,
     server: P::Server,
     listener: TcpListener,
     address: SocketAddr,
 }
 
+impl<P: Peer> fmt::Debug for Meeting<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Meeting({}, {})", P::NAME, self.address)
+    }
+}
+
 impl<P: Peer> Meeting<P> {
     /// Both sides of `case`; where it resumes, each connection has a session that [`remember`](Self::remember) kept.
-    pub(crate) async fn new(case: &Case) -> Result<Meeting<P>> {
+    ///
+    /// # Errors
+    /// When a context cannot be made.
+    pub async fn new(case: &Case) -> Result<Meeting<P>> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         Ok(Meeting { client: P::client(case)?, server: P::server(case)?, listener, address })
@@ -101,10 +115,10 @@ impl<P: Peer> Meeting<P> {
     }
 
     /// A connection over sockets that `wrap` makes into transports, the client's first.
-    pub(crate) async fn connect<S>(
-        &self,
-        wrap: impl Fn(TcpStream, bool) -> S,
-    ) -> Result<(P::Stream, P::Stream)>
+    ///
+    /// # Errors
+    /// When one of the two handshakes fails.
+    pub async fn connect<S>(&self, wrap: impl Fn(TcpStream, bool) -> S) -> Result<(P::Stream, P::Stream)>
     where
         P: Over<S>,
     {
@@ -117,7 +131,10 @@ impl<P: Peer> Meeting<P> {
     }
 
     /// Makes one connection to get a session.
-    pub(crate) async fn remember(&mut self, case: &Case) -> Result<()>
+    ///
+    /// # Errors
+    /// When it fails.
+    pub async fn remember(&mut self, case: &Case) -> Result<()>
     where
         P: Over<TcpStream>,
     {
@@ -134,7 +151,10 @@ impl<P: Peer> Meeting<P> {
     }
 
     /// Connections, one after the other.
-    pub(crate) async fn handshakes(&self, count: usize) -> Result<()>
+    ///
+    /// # Errors
+    /// When one fails.
+    pub async fn handshakes(&self, count: usize) -> Result<()>
     where
         P: Over<TcpStream>,
     {
@@ -148,13 +168,13 @@ impl<P: Peer> Meeting<P> {
 }
 
 /// A socket as it is.
-pub(crate) fn plain(io: TcpStream, _: bool) -> TcpStream {
+pub fn plain(io: TcpStream, _: bool) -> TcpStream {
     io
 }
 
 /// How the bytes are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Writes {
+pub enum Writes {
     /// Each by itself.
     Plain(usize),
     /// Each by itself, and kept back by the library for a record, where it can do that.
@@ -164,7 +184,10 @@ pub(crate) enum Writes {
 }
 
 /// Moves `total` bytes from one end to the other.
-pub(crate) async fn bulk<S: AsyncRead + AsyncWrite + Unpin>(
+///
+/// # Errors
+/// When a side fails.
+pub async fn bulk<S: AsyncRead + AsyncWrite + Unpin>(
     mut from: S,
     mut to: S,
     writes: Writes,
@@ -210,8 +233,11 @@ pub(crate) async fn bulk<S: AsyncRead + AsyncWrite + Unpin>(
     Ok(())
 }
 
-/// Sends a message of `size` bytes to and fro.
-pub(crate) async fn ping_pong<S: AsyncRead + AsyncWrite + Unpin>(
+/// Sends a message of `size` bytes to and fro, `count` times.
+///
+/// # Errors
+/// When a side fails.
+pub async fn ping_pong<S: AsyncRead + AsyncWrite + Unpin>(
     near: &mut S,
     far: &mut S,
     size: usize,

@@ -1,4 +1,4 @@
-//! What only the process can tell of itself: CPU time, and allocations, Rust's and libcrypto's together.
+//! What only the process can tell of itself: CPU time and memory.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::ffi::{c_char, c_int, c_void};
@@ -22,12 +22,9 @@ pub struct Heap {
     pub live: i64,
 }
 
-/// Begins to count, libcrypto's allocations too where `libcrypto` has made none yet; false when it has.
-pub fn start() -> bool {
-    // SAFETY: the functions have the types of crypto.h, and are malloc, realloc and free but for the counting.
-    let taken = unsafe { CRYPTO_set_mem_functions(allocate, reallocate, release) } == 1;
+/// Begins to count.
+pub fn start() {
     COUNTS.store(true, Relaxed);
-    taken
 }
 
 /// What was counted.
@@ -43,10 +40,11 @@ pub fn cpu_time() -> Duration {
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Gives the C library's free memory back to the system, so that one measurement does not feed on another's.
-pub fn trim() {
+/// Bytes that the C library has handed out and that are not freed, whoever asked for them.
+pub fn in_use() -> u64 {
     // SAFETY: no contract.
-    unsafe { libc::malloc_trim(0) };
+    let info = unsafe { libc::mallinfo2() };
+    (info.uordblks + info.hblkhd) as u64
 }
 
 fn came(pointer: *mut u8) -> *mut u8 {
@@ -98,33 +96,36 @@ unsafe impl GlobalAlloc for Counting {
     }
 }
 
-type Allocate = unsafe extern "C" fn(usize, *const c_char, c_int) -> *mut c_void;
-type Reallocate = unsafe extern "C" fn(*mut c_void, usize, *const c_char, c_int) -> *mut c_void;
-type Release = unsafe extern "C" fn(*mut c_void, *const c_char, c_int);
-
-// SAFETY: as in crypto.h of 1.1.1 to 4.0.
-unsafe extern "C" {
-    fn CRYPTO_set_mem_functions(allocate: Allocate, reallocate: Reallocate, release: Release) -> c_int;
-}
-
-unsafe extern "C" fn allocate(size: usize, _: *const c_char, _: c_int) -> *mut c_void {
+/// malloc, counted: for a C library that lets its functions be replaced.
+///
+/// # Safety
+/// None; the type is C's.
+pub unsafe extern "C" fn allocate(size: usize, _: *const c_char, _: c_int) -> *mut c_void {
     // SAFETY: malloc takes any number.
     came(unsafe { libc::malloc(size) }.cast()).cast()
 }
 
-unsafe extern "C" fn reallocate(
+/// realloc, counted.
+///
+/// # Safety
+/// As realloc's.
+pub unsafe extern "C" fn reallocate(
     pointer: *mut c_void,
     size: usize,
     _: *const c_char,
     _: c_int,
 ) -> *mut c_void {
     goes(pointer.cast());
-    // SAFETY: libcrypto gives a pointer of `allocate`, or null.
+    // SAFETY: the caller's contract.
     came(unsafe { libc::realloc(pointer, size) }.cast()).cast()
 }
 
-unsafe extern "C" fn release(pointer: *mut c_void, _: *const c_char, _: c_int) {
+/// free, counted.
+///
+/// # Safety
+/// As free's.
+pub unsafe extern "C" fn release(pointer: *mut c_void, _: *const c_char, _: c_int) {
     goes(pointer.cast());
-    // SAFETY: libcrypto gives a pointer of `allocate`, or null.
+    // SAFETY: the caller's contract.
     unsafe { libc::free(pointer) }
 }
