@@ -45,13 +45,13 @@ pub(crate) fn run(words: &[String]) -> Result<bool> {
     contexts(&mut gates)?;
     calls(&mut gates)?;
 
-    println!("{:<34} {:>12} {:>12} {:>12}  limit", "figure", "ours", "beside", "at most");
+    println!("{:<36} {:>12} {:>12} {:>12}  limit", "figure", "ours", "beside", "at most");
     let number = |value: f64| if value >= 1000.0 { format!("{value:.0}") } else { format!("{value:.2}") };
     for gate in &gates {
         let beside = gate.beside.map(number).unwrap_or_default();
         let verdict = if gate.holds() { "" } else { "  FAILED" };
         let Gate { name, figure, most, rule, .. } = gate;
-        println!("{name:<34} {:>12} {beside:>12} {:>12}  {rule}{verdict}", number(*figure), number(*most));
+        println!("{name:<36} {:>12} {beside:>12} {:>12}  {rule}{verdict}", number(*figure), number(*most));
     }
     if renew {
         figures.write()?;
@@ -136,15 +136,19 @@ fn again(before: &[&str], work: &[&str]) -> Result<String> {
 
 /// Instructions within functions of this name and what they call.
 fn count(within: &str, work: &[&str]) -> Result<f64> {
+    let count = count_if_called(within, work)?;
+    if count > 0.0 { Ok(count) } else { Err(Trouble::new(format!("nothing is called {within} any more"))) }
+}
+
+/// The same; 0 where there is no such function, or nobody calls it.
+fn count_if_called(within: &str, work: &[&str]) -> Result<f64> {
     let toggle = format!("--toggle-collect=*{within}*");
     let valgrind =
         ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no", &toggle];
     let text = again(&valgrind, work)?;
     let collected = text.lines().find_map(|line| line.split_once("Collected : "));
     let count = collected.and_then(|(_, count)| count.trim().parse::<f64>().ok());
-    count
-        .filter(|count| *count > 0.0)
-        .ok_or_else(|| Trouble::new(format!("callgrind has counted nothing: {text}")))
+    count.ok_or_else(|| Trouble::new(format!("callgrind has not counted: {text}")))
 }
 
 fn instructions(gates: &mut Vec<Gate>, figures: &mut Figures, renew: bool) -> Result<()> {
@@ -193,17 +197,33 @@ fn instructions(gates: &mut Vec<Gate>, figures: &mut Figures, renew: bool) -> Re
         };
         push(format!("record in writes of {size}"), each("ours")?, each("raw")?, ratio);
     }
+    hooks(gates)
+}
+
+/// What the hooks of libssl cost that are there for somebody to watch.
+fn hooks(gates: &mut Vec<Gate>) -> Result<()> {
+    let work = |peer| ["handshakes", peer, "1.3-ecdsa"];
     // The piece of work begins with three connections that are not looked at.
-    let work = ["handshakes", "ours", "1.3-ecdsa"];
-    let info = count("sys::hook::info", &work)? / (HANDSHAKES + 3) as f64;
-    let whole = count("work::looked_at", &work)? / HANDSHAKES as f64;
-    gates.push(Gate {
-        name: "info hook, instructions".to_owned(),
-        figure: info,
-        beside: Some(whole),
-        most: whole * 0.001,
-        rule: "0.1 % of a handshake".to_owned(),
-    });
+    let all = (HANDSHAKES + 3) as f64;
+    let mut push = |name: &str, figure, beside, most, rule: &str| {
+        let (name, rule) = (format!("{name}, instructions"), rule.to_owned());
+        gates.push(Gate { name, figure, beside: Some(beside), most, rule });
+    };
+    let whole = count("work::looked_at", &work("ours"))? / HANDSHAKES as f64;
+    let info = count("sys::hook::info", &work("ours"))? / all;
+    push("info hook", info, whole, whole * 0.001, "0.1 % of a handshake");
+    // Nothing is spent on what nobody has asked for. The count where somebody has shows that the function is there.
+    for (name, within) in [("message hook", "sys::hook::message"), ("key log hook", "sys::hook::key_log")] {
+        let asked = count(within, &work("ours-watched"))? / all;
+        let unasked = count_if_called(within, &work("ours"))? / all;
+        push(&format!("{name}, unasked"), unasked, asked, 0.0, "none");
+    }
+    // Asked for, it is libssl's text that costs, nearly as much as the handshake.
+    let text = count_if_called("SSL_trace", &work("ours-watched"))? / all;
+    if text > 0.0 {
+        let asked = count("sys::hook::message", &work("ours-watched"))? / all;
+        push("message hook", asked, text, text * 1.05, "1.05 of SSL_trace, if libssl has it");
+    }
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! The implementations that are measured, each set up alike.
 
 use std::future::poll_fn;
+use std::hint::black_box;
 use std::io;
 use std::pin::Pin;
 
@@ -20,8 +21,8 @@ use patina_tls::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-/// This library.
-pub(crate) struct Patina;
+/// This library, with a trace of the messages and a log of the keys or without.
+pub(crate) struct Patina<const WATCHED: bool = false>;
 
 /// A client of this library.
 pub(crate) struct PatinaClient {
@@ -29,11 +30,15 @@ pub(crate) struct PatinaClient {
     session: Option<Session>,
 }
 
+fn look(text: &str) {
+    black_box(text);
+}
+
 fn version(case: &Case) -> ProtocolVersion {
     if case.is_old() { ProtocolVersion::TLSv1_2 } else { ProtocolVersion::TLSv1_3 }
 }
 
-impl Peer for Patina {
+impl<const WATCHED: bool> Peer for Patina<WATCHED> {
     const NAME: &'static str = "patina-tls";
     const PACKAGE: &'static str = "patina-tls";
     type Client = PatinaClient;
@@ -47,6 +52,7 @@ impl Peer for Patina {
             .cipher_list(case.suites());
         // A session is given by hand where one is resumed, as with the others.
         let config = if case.resume == Resume::Default { config } else { config.resumption_hosts(0) };
+        let config = if WATCHED { config.message_trace(look).key_log(look) } else { config };
         Ok(PatinaClient { connector: TlsConnector::new(config.build()?), session: None })
     }
 
@@ -59,6 +65,7 @@ impl Peer for Patina {
         if case.resume == Resume::Id {
             config = config.session_cache(SessionCache::Internal).secure_options(SecureOptions::NO_TICKET);
         }
+        let config = if WATCHED { config.message_trace(look).key_log(look) } else { config };
         Ok(TlsAcceptor::new(config.build()?))
     }
 
@@ -73,7 +80,7 @@ impl Peer for Patina {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Over<S> for Patina {
+impl<S: AsyncRead + AsyncWrite + Unpin, const WATCHED: bool> Over<S> for Patina<WATCHED> {
     type Stream = patina_tls::TlsStream<S>;
 
     async fn connect(client: &PatinaClient, io: S) -> io::Result<Self::Stream> {

@@ -44,6 +44,7 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
             let case = named(case)?;
             match peer {
                 "ours" => handshakes::<Patina>(&case),
+                "ours-watched" => handshakes::<Patina<true>>(&case),
                 "raw" => handshakes::<Raw<false>>(&case),
                 "tokio-openssl" => handshakes::<TokioOpenssl>(&case),
                 _ => Err(unknown(peer)),
