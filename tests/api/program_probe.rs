@@ -189,6 +189,17 @@ fn a_stapled_response_is_judged() {
 }
 
 #[test]
+fn the_certificate_is_judged_by_the_authorities_that_are_given() {
+    let server = SServer::lasting(&RSA);
+    let authorized = |words: &[&str]| {
+        let words = [&["--servername", "localhost"], words].concat();
+        probe(&server.target, &words)["certificates"][0]["authorized"].clone()
+    };
+    assert_eq!((authorized(&[]), authorized(&["--ca", "other-root.pem"])), (false.into(), false.into()));
+    assert_eq!(authorized(&["--ca", "other-root.pem", "--ca", "root.pem"]), true);
+}
+
+#[test]
 fn the_name_that_is_asked_for_can_be_another() {
     let other = ["-servername", "shop.patina.test", "-cert2", "shop.pem", "-key2", "shop.key", "-tls1_2"];
     let server = SServer::lasting(&[&RSA[..], &other].concat());
@@ -317,6 +328,7 @@ fn wrong_use_of_probe_is_refused() {
         (&["probe", "example.com"][..], "HOST:PORT"),
         (&["probe", "127.0.0.1:1", "--servername", "10.0.0.1"], "--servername"),
         (&["probe", "127.0.0.1:1", "--parallel", "0"], "--parallel"),
+        (&["probe", "127.0.0.1:1", "--ca", "none.pem"], "--ca"),
         (&["probe", "127.0.0.1:1", "--timeout", "0"], "--timeout"),
         (&["probe"], "HOST:PORT"),
     ] {

@@ -290,6 +290,9 @@ pub(crate) struct ProbeArgs {
     /// Name to ask for (SNI), which the certificate must be for [default: HOST, unless it is an IP address]
     #[arg(long, value_name = "NAME")]
     pub(crate) servername: Option<String>,
+    /// Certificates of the authorities by which the server's is judged (PEM); repeats [default: the system's]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Vec<PathBuf>,
     /// Begin in the clear, as this protocol does, and then ask for TLS [default: none]
     #[arg(long, value_name = "PROTOCOL", value_enum)]
     pub(crate) starttls: Option<StartTls>,

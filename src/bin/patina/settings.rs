@@ -1,7 +1,7 @@
 //! From the command line to the library's configurations.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -463,23 +463,31 @@ fn read_context<'a>(text: &'a str, args: &SharedArgs) -> Result<(&'a str, Identi
 
 /// The authorities that were named; `None` when none were.
 fn trust(args: &SharedArgs) -> Result<Option<TrustStore>, Failure> {
-    let mut trust: Option<TrustStore> = None;
-    let mut add = |store: TrustStore| {
-        trust = Some(match trust.take() {
-            Some(sum) => sum.and(store),
-            None => store,
-        });
-    };
-    for file in &args.ca {
-        add(TrustStore::from_pem_file(file).map_err(|error| Failure::option("--ca", &error))?);
-    }
+    let mut trust = authorities(&args.ca)?;
     if args.system_ca {
-        add(TrustStore::system().map_err(|error| Failure::option("--system-ca", &error))?);
+        let store = TrustStore::system().map_err(|error| Failure::option("--system-ca", &error))?;
+        add(&mut trust, store);
     }
     if args.mozilla_ca {
-        add(TrustStore::mozilla());
+        add(&mut trust, TrustStore::mozilla());
     }
     Ok(trust)
+}
+
+/// The authorities of `--ca`; none without any.
+pub(crate) fn authorities(files: &[PathBuf]) -> Result<Option<TrustStore>, Failure> {
+    let mut trust = None;
+    for file in files {
+        add(&mut trust, TrustStore::from_pem_file(file).map_err(|error| Failure::option("--ca", &error))?);
+    }
+    Ok(trust)
+}
+
+fn add(trust: &mut Option<TrustStore>, store: TrustStore) {
+    *trust = Some(match trust.take() {
+        Some(sum) => sum.and(store),
+        None => store,
+    });
 }
 
 fn with_crls<S: Side>(

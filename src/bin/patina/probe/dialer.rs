@@ -18,6 +18,7 @@ use super::tape::{Tape, Taped};
 use crate::args::ProbeArgs;
 use crate::connect::{dial, no_answer, split_target};
 use crate::failure::{Failure, Report};
+use crate::settings::authorities;
 use crate::starttls::{self, StartTls};
 
 /// The longest that a server is waited for once everything is said, so that it does not see a reset.
@@ -59,6 +60,8 @@ impl Dialer {
             }
             options = options.server_name(name);
         }
+        let trust = authorities(&args.ca)?.map_or_else(TrustStore::system, Ok);
+        let trust = trust.unwrap_or_else(|_| TrustStore::mozilla());
         Ok(Dialer {
             host: host.to_owned(),
             port,
@@ -67,7 +70,7 @@ impl Dialer {
             starttls: args.starttls,
             time: Duration::from_millis(args.timeout),
             free: Semaphore::new(args.parallel.into()),
-            trust: TrustStore::system().unwrap_or_else(|_| TrustStore::mozilla()),
+            trust,
             progress,
         })
     }

@@ -52,7 +52,7 @@ pub(super) struct Seen {
     /// RFC 5746 and RFC 7627, up to TLS 1.2.
     pub(super) secure_renegotiation: bool,
     pub(super) extended_master_secret: bool,
-    /// What the server sent, its own certificate first, and what the system's roots say of it.
+    /// What the server sent, its own certificate first, and what the roots say of it.
     pub(super) chain: Vec<Certificate>,
     pub(super) distrust: Option<String>,
 }
