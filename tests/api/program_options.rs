@@ -83,6 +83,17 @@ fn flags_win_over_the_options() {
 }
 
 #[test]
+fn suites_of_tls_1_3_beside_options_without_ciphers_are_no_reason_for_a_warning() {
+    let server = Serving::start(&[]);
+    let client = options("no-ciphers", &json!({ "servername": "localhost" }));
+    let words =
+        ["--insecure", "--quit", "--options", client.path(), "--ciphersuites", "TLS_AES_128_GCM_SHA256"];
+    let output = server.connect(&[&words[..], &["--json"]].concat());
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(event(&lines(&output.stdout), "secure")["cipher"]["name"], "TLS_AES_128_GCM_SHA256");
+}
+
+#[test]
 fn options_ask_for_client_certificates_as_in_node() {
     let mut asking = server_options();
     asking["requestCert"] = true.into();
