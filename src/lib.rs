@@ -85,6 +85,7 @@ pub use face::acceptor::TlsAcceptor;
 pub use face::blocking::BlockingStream;
 pub use face::connector::{ConnectOptions, TlsConnector};
 pub use face::control::TlsControl;
+pub use face::early::EarlyHandshake;
 pub use face::engine::{EngineEvent, TlsEngine};
 pub use face::server::{ServerHandle, TlsServer};
 pub use face::start::StartHandshake;

@@ -715,7 +715,8 @@ impl ConfigBuilder<Server> {
     /// Default: 0, none.
     ///
     /// It is kept apart from everything else that is read: [`TlsStream::take_early_data`](crate::TlsStream::take_early_data)
-    /// gives it when the handshake is over, and up to then it is in memory. A client that sends more is refused. The tickets of
+    /// gives it when the handshake is over, and up to then it is in memory;
+    /// [`TlsAcceptor::accept_early`](crate::TlsAcceptor::accept_early) reads and answers it as it comes. A client that sends more is refused. The tickets of
     /// this configuration tell how much it may be; a [`server_name`](ConfigBuilder::server_name) configuration, or one that a
     /// resolver chooses, can lower it, and 0 there is none. Early data of
     /// [pre-shared keys](ConfigBuilder::psk_resolver) is passed over.

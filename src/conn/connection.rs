@@ -182,7 +182,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn fail_handshake(&mut self, ended: Ended) {
+    pub(super) fn fail_handshake(&mut self, ended: Ended) {
         self.state.note_verify_result(self.io.ssl());
         self.state.forget_kept_session();
         let error = match ended {

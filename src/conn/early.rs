@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use openssl::ssl::{SslOptions, SslRef, SslVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::Connection;
+use super::connection::{Connection, Phase};
 use super::drive::Ended;
 use super::wakers::Role;
 use crate::config::context::Context;
@@ -19,6 +19,7 @@ use crate::sys::early_data::status;
 use crate::sys::{compat, ssl as sys};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::early_data::EarlyDataStatus;
+use crate::values::error::{Error, ErrorKind};
 use crate::values::secret::Secret;
 use crate::values::version::ProtocolVersion;
 
@@ -59,9 +60,9 @@ impl Early {
         server_name: Option<&str>,
         session: Option<&Session>,
     ) -> Early {
-        let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else { return Early::None };
+        let Some(bytes) = bytes else { return Early::None };
         let good = session.is_some_and(|session| {
-            bytes.len() <= session.max_early_data()
+            bytes.len().max(1) <= session.max_early_data()
                 && is_good_for_early_data(session, ssl, context, server_name)
         });
         if good { Early::Sending(bytes) } else { Early::Offered(bytes) }
@@ -129,9 +130,89 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
     }
+
+    /// Early data as it comes; nothing is the end of it, or that there is none.
+    pub(crate) fn poll_read_early(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let Early::Receiving(waiting) = &mut self.early else { return self.poll_early_over(cx) };
+        if buf.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if !waiting.is_empty() {
+            let count = waiting.len().min(buf.remaining());
+            buf.put_slice(&waiting[..count]);
+            waiting.drain(..count);
+            return Poll::Ready(Ok(()));
+        }
+        match ready!(self.poll_call(Role::Reader, cx, |io| io.read_early(buf))) {
+            Ok(more) => {
+                if !more {
+                    self.early = Early::Received(Vec::new());
+                }
+                // The client waits for what libssl has answered, whatever the application does with the data.
+                let _ = self.io.io_mut().poll_push();
+                Poll::Ready(Ok(()))
+            }
+            Err(ended) => {
+                self.early = Early::None;
+                self.fail_handshake(ended);
+                self.poll_settle(Role::Reader, cx)
+            }
+        }
+    }
+
+    /// There is no early data to wait for.
+    fn poll_early_over(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        match self.phase {
+            Phase::Failing(_) | Phase::Failed(_) => self.poll_settle(Role::Reader, cx),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    /// Answers early data before the client has finished: how much was taken.
+    pub(crate) fn poll_write_early(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, Error>> {
+        if !self.is_answering_early() {
+            let text = "there is no early data that was accepted, or its handshake is over";
+            return Poll::Ready(Err(Error::new(ErrorKind::State, text)));
+        }
+        ready!(self.poll_flush_early(cx))?;
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        let written = ready!(self.poll_call(Role::Reader, cx, |io| io.write_early(bytes)));
+        match written {
+            Ok(count) => {
+                let _ = self.io.io_mut().poll_push();
+                Poll::Ready(Ok(count))
+            }
+            Err(ended) => {
+                self.fail_handshake(ended);
+                self.poll_settle(Role::Reader, cx).map_ok(|()| 0)
+            }
+        }
+    }
+
+    /// Hands the socket what was answered.
+    pub(crate) fn poll_flush_early(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+        self.io.io_mut().enter(Role::Reader, cx);
+        self.io.io_mut().poll_push().map_err(Error::io)
+    }
 }
 
 impl<S> Connection<S> {
+    /// Whether a server may write, though the client has not finished: to a client whose early data it has accepted.
+    fn is_answering_early(&self) -> bool {
+        let begun = matches!(self.early, Early::Receiving(_) | Early::Received(_));
+        begun && matches!(self.phase, Phase::Handshake) && status(self.ssl()) == EarlyDataStatus::Accepted
+    }
+
     /// The handshake is over: keeps what somebody has to look at.
     pub(super) fn settle_early(&mut self) {
         let accepted = status(self.ssl()) == EarlyDataStatus::Accepted;

@@ -3,6 +3,7 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::connector::handshake;
+use super::early::EarlyHandshake;
 use super::start::StartHandshake;
 use super::stream::TlsStream;
 use crate::config::context::ServerConfig;
@@ -98,6 +99,21 @@ impl TlsAcceptor {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         handshake(Connection::new(&self.config.context, io, Target::default())?).await
+    }
+
+    /// Begins to shake hands as a server, for the application to read and answer
+    /// [early data](crate::ConfigBuilder::early_data) as it comes. Nothing is read yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) when libssl has no memory for it.
+    ///
+    /// # OpenSSL
+    /// `SSL_read_early_data`, `SSL_write_early_data`.
+    pub fn accept_early<S>(&self, io: S) -> Result<EarlyHandshake<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        Ok(EarlyHandshake::new(Connection::new(&self.config.context, io, Target::default())?))
     }
 
     /// Reads the ClientHello, for the application to look at before the handshake goes on.

@@ -274,6 +274,43 @@ impl TlsEngine {
         self.connection.negotiated()
     }
 
+    /// Reads early data, on a server, while the handshake goes on: the count, 0 when there is no more of it or none at all, and
+    /// `None` when more has to be received first. See [`EarlyHandshake`](crate::EarlyHandshake).
+    ///
+    /// # Errors
+    /// As [`advance`](TlsEngine::advance).
+    pub fn read_early(&mut self, buf: &mut [u8]) -> Result<Option<usize>, Error> {
+        self.read_early_with(&mut Context::from_waker(Waker::noop()), buf)
+    }
+
+    /// As [`read_early`](TlsEngine::read_early); the waker of `cx` is woken when a hook has its answer.
+    ///
+    /// # Errors
+    /// As [`advance`](TlsEngine::advance).
+    pub fn read_early_with(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Result<Option<usize>, Error> {
+        let mut buf = ReadBuf::new(buf);
+        match self.connection.poll_read_early(cx, &mut buf) {
+            Poll::Pending => Ok(None),
+            Poll::Ready(outcome) => outcome.map(|()| Some(buf.filled().len())),
+        }
+    }
+
+    /// Answers early data, on a server, before the client has finished: the count that was taken.
+    ///
+    /// # Errors
+    /// As [`EarlyHandshake::write_all`](crate::EarlyHandshake::write_all).
+    pub fn write_early(&mut self, bytes: &[u8]) -> Result<usize, Error> {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match self.connection.poll_write_early(cx, &bytes[taken..]) {
+                Poll::Ready(outcome) => taken += outcome?,
+                Poll::Pending => break,
+            }
+        }
+        Ok(taken)
+    }
+
     /// As [`TlsStream::take_early_data`](crate::TlsStream::take_early_data).
     pub fn take_early_data(&mut self) -> Option<Vec<u8>> {
         self.connection.take_early_data()

@@ -5,6 +5,7 @@ mod adopt;
 pub(crate) mod blocking;
 pub(crate) mod connector;
 pub(crate) mod control;
+pub(crate) mod early;
 pub(crate) mod engine;
 mod openssl_stream;
 pub(crate) mod server;

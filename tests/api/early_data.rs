@@ -554,3 +554,170 @@ fn early_data_is_not_shown() {
     let text = format!("{:?}", ConnectOptions::new("localhost").early_data("hunter2"));
     assert!(!text.contains("hunter2"), "{text}");
 }
+
+const ANSWER: &[u8] = b"HTTP/1.0 200 OK\r\n\r\n";
+
+#[tokio::test]
+async fn early_data_is_answered_before_the_client_has_finished() {
+    let server = early_server().build().unwrap();
+    let session = session(&server).await;
+    let mut engines = engines(&client().build().unwrap(), target(&session, REQUEST), &server);
+    let mut buf = [0; 100];
+    assert_eq!(engines.server.read_early(&mut buf).unwrap(), None);
+    assert_eq!(engines.server.write_early(ANSWER).unwrap_err().kind(), ErrorKind::State);
+    engines.client.advance().unwrap();
+    engines.server.receive(&engines.client.take_output());
+    assert_eq!(engines.server.read_early(&mut buf[..3]).unwrap(), Some(3));
+    assert_eq!(&buf[..3], &REQUEST[..3]);
+    assert_eq!(engines.server.read_early(&mut buf).unwrap(), Some(REQUEST.len() - 3));
+    assert_eq!(&buf[..REQUEST.len() - 3], &REQUEST[3..]);
+    assert_eq!(engines.server.read_early(&mut buf).unwrap(), None);
+    assert_eq!(engines.server.write_early(ANSWER).unwrap(), ANSWER.len());
+    assert!(!engines.server.is_established());
+    // One flight of the server has it all.
+    engines.client.receive(&engines.server.take_output());
+    engines.client.advance().unwrap();
+    assert_eq!(engines.client.read(&mut buf).unwrap(), Some(ANSWER.len()));
+    assert_eq!(&buf[..ANSWER.len()], ANSWER);
+    engines.client.write(b"later").unwrap();
+    engines.server.receive(&engines.client.take_output());
+    assert_eq!(engines.server.read_early(&mut buf).unwrap(), Some(0));
+    assert_eq!(engines.server.write_early(b" more").unwrap(), 5);
+    engines.server.advance().unwrap();
+    assert!(engines.server.is_established());
+    assert_eq!(engines.server.take_early_data(), Some(Vec::new()));
+    assert_eq!(engines.server.write_early(b"late").unwrap_err().kind(), ErrorKind::State);
+    assert_eq!(engines.server.read_early(&mut buf).unwrap(), Some(0));
+    assert_eq!(engines.server.read(&mut buf).unwrap(), Some(5));
+    assert_eq!(&buf[..5], b"later");
+    engines.client.receive(&engines.server.take_output());
+    assert_eq!(engines.client.read(&mut buf).unwrap(), Some(5));
+    assert_eq!(&buf[..5], b" more");
+}
+
+/// A server that sends so many bytes of early data back when they are there, and gives the stream and what it has read.
+async fn answer_early(
+    server: &ServerConfig,
+    io: tokio::io::DuplexStream,
+    length: usize,
+) -> (Stream, Vec<u8>) {
+    let mut early = TlsAcceptor::new(server.clone()).accept_early(io).unwrap();
+    let (mut read, mut buf) = (Vec::new(), [0; 1000]);
+    while let count @ 1.. = early.read(&mut buf).await.unwrap() {
+        read.extend_from_slice(&buf[..count]);
+        if read.len() == length {
+            early.write_all(&read).await.unwrap();
+        }
+    }
+    assert_eq!(early.read(&mut buf).await.unwrap(), 0);
+    (early.finish().await.unwrap(), read)
+}
+
+#[tokio::test]
+async fn long_answers_to_early_data_go_over_a_narrow_stream() {
+    let server = server().early_data(100_000).build().unwrap();
+    let bytes: Vec<u8> = (0..100_000).map(|n| (n % 251) as u8).collect();
+    let session = session(&server).await;
+    let (near, far) = tokio::io::duplex(1024);
+    let connector = TlsConnector::new(client().build().unwrap());
+    let client = async {
+        let mut near = connector.connect(target(&session, &bytes), near).await.unwrap();
+        let mut read = vec![0; bytes.len()];
+        near.read_exact(&mut read).await.unwrap();
+        assert!(read == bytes);
+        near
+    };
+    let (mut near, (mut far, read)) = tokio::join!(client, answer_early(&server, far, bytes.len()));
+    assert!(read == bytes);
+    assert_eq!(statuses(&near, &far), ACCEPTED);
+    exchange(&mut near, &mut far).await;
+}
+
+#[tokio::test]
+async fn a_handshake_without_early_data_goes_the_same_way() {
+    for version in [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3] {
+        for server in [early_server().build().unwrap(), server().build().unwrap()] {
+            let connector = TlsConnector::new(client().versions(version).build().unwrap());
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            let (near, (mut far, read)) =
+                tokio::join!(connector.connect("localhost", near), answer_early(&server, far, 1));
+            let mut near = near.unwrap();
+            assert_eq!((far.negotiated().version(), read.len()), (version, 0));
+            exchange(&mut near, &mut far).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn early_data_that_was_not_read_is_in_the_stream() {
+    let server = early_server().build().unwrap();
+    let connector = TlsConnector::new(client().build().unwrap());
+    for read in [false, true] {
+        let session = session(&server).await;
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let mut early = TlsAcceptor::new(server.clone()).accept_early(far).unwrap();
+        let accept = async {
+            if read {
+                let mut buf = [0; 5];
+                assert_eq!(early.read(&mut buf).await.unwrap(), 5);
+                assert!(early.negotiated().session_reused() && !early.negotiated().authorized());
+            }
+            early.finish().await.unwrap()
+        };
+        let (near, mut far) = tokio::join!(connector.connect(target(&session, REQUEST), near), accept);
+        assert_eq!(statuses(&near.unwrap(), &far), ACCEPTED);
+        assert_eq!(far.take_early_data().unwrap(), &REQUEST[if read { 5 } else { 0 }..]);
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_early_data_was_passed_over_gets_no_early_answer() {
+    let server = early_server().build().unwrap();
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let other = session(&early_server().build().unwrap()).await;
+    let connector = TlsConnector::new(client().build().unwrap());
+    let accept = async {
+        let mut early = TlsAcceptor::new(server.clone()).accept_early(far).unwrap();
+        assert_eq!(early.read(&mut [0; 10]).await.unwrap(), 0);
+        assert_eq!(early.write_all(ANSWER).await.unwrap_err().kind(), ErrorKind::State);
+        early.finish().await.unwrap()
+    };
+    let (near, far) = tokio::join!(connector.connect(target(&other, REQUEST), near), accept);
+    let near = near.unwrap();
+    assert_eq!(statuses(&near, &far), REJECTED);
+    is_left_to_the_client(near, far, REQUEST).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_handshake_that_is_read_early_runs_from_its_begin() {
+    let limit = std::time::Duration::from_secs(5);
+    let server = early_server().handshake_timeout(limit).build().unwrap();
+    let (_near, far) = tokio::io::duplex(1024);
+    let mut early = TlsAcceptor::new(server).accept_early(far).unwrap();
+    tokio::time::advance(limit / 2).await;
+    let begin = tokio::time::Instant::now();
+    assert_eq!(early.read(&mut [0; 10]).await.unwrap_err().kind(), ErrorKind::Timeout);
+    assert_eq!(begin.elapsed(), limit / 2);
+    assert_eq!(early.finish().await.unwrap_err().kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn an_error_in_the_early_data_is_told_by_the_read() {
+    let server = early_server().build().unwrap();
+    let (mut near, far) = tokio::io::duplex(1024);
+    near.write_all(b"GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    let mut early = TlsAcceptor::new(server).accept_early(far).unwrap();
+    assert_eq!(early.read(&mut [0; 10]).await.unwrap_err().kind(), ErrorKind::Protocol);
+    assert_eq!(early.read(&mut [0; 10]).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(early.finish().await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn early_data_of_no_bytes_is_offered_all_the_same() {
+    let server = early_server().build().unwrap();
+    let session = session(&server).await;
+    let (mut near, mut far) = connect(&session, b"", &server).await;
+    assert_eq!(statuses(&near, &far), ACCEPTED);
+    assert_eq!(far.take_early_data(), Some(Vec::new()));
+    exchange(&mut near, &mut far).await;
+}

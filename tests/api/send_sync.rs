@@ -55,6 +55,7 @@ fn every_public_type_is_debug_send_and_sync() {
         shared::<DhParameters>(),
         shared::<DistinguishedName>(),
         shared::<EarlyDataStatus>(),
+        shared::<EarlyHandshake<Io>>(),
         shared::<EngineEvent>(),
         shared::<EphemeralKey>(),
         shared::<Error>(),
