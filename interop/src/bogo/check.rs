@@ -2,7 +2,7 @@
 
 use openssl::x509::X509;
 use patina_tls::ext::SslRefExt;
-use patina_tls::{ProtocolVersion, Session, TlsEngine};
+use patina_tls::{EarlyDataStatus, ProtocolVersion, Session, TlsEngine};
 
 use super::flag::Flags;
 use super::setup::Seen;
@@ -42,6 +42,19 @@ pub(super) fn handshake(
     names(flags, engine, seen)?;
     parameters(flags, engine)?;
     identities(flags, engine)
+}
+
+/// What became of early data.
+pub(super) fn early_data(flags: &Flags, engine: &TlsEngine) -> Result<()> {
+    let status = engine.negotiated().early_data_status();
+    match flags.expect_early_data {
+        // BoringSSL's servers do not tell data that was passed over from none.
+        Some(EarlyDataStatus::Rejected) if flags.parameters.server && status == EarlyDataStatus::NotSent => {
+            Ok(())
+        }
+        Some(expected) if expected != status => failed(format!("early data: {status:?}, not {expected:?}")),
+        _ => Ok(()),
+    }
 }
 
 /// Before TLS 1.3 a client has its session with the handshake.
@@ -207,6 +220,11 @@ pub(super) fn new_session(
     match (&session, expected) {
         (Some(_), false) => failed("a ticket came"),
         (None, true) => failed("no ticket came"),
+        (Some(session), true)
+            if (session.max_early_data() > 0) != flags.expect_ticket_supports_early_data =>
+        {
+            failed(format!("the ticket is good for {} bytes of early data", session.max_early_data()))
+        }
         _ => Ok(session),
     }
 }

@@ -2,6 +2,8 @@
 
 use openssl::base64;
 
+use patina_tls::EarlyDataStatus;
+
 use super::{Refusal, Result, failed, unimplemented};
 
 /// How a client of TLS 1.2 and older takes a server that renegotiates.
@@ -48,6 +50,7 @@ pub(super) struct Parameters {
     pub(super) require_client_certificate: bool,
     pub(super) verify_peer: bool,
     pub(super) verify_fail: bool,
+    pub(super) enable_early_data: bool,
     pub(super) renegotiate: Renegotiate,
     pub(super) enable_ocsp_stapling: bool,
     pub(super) ocsp_response: Option<Vec<u8>>,
@@ -103,6 +106,8 @@ pub(super) struct Flags {
     pub(super) expect_extended_master_secret: bool,
     pub(super) expect_secure_renegotiation: Option<bool>,
     pub(super) expect_total_renegotiations: usize,
+    pub(super) expect_ticket_supports_early_data: bool,
+    pub(super) expect_early_data: Option<EarlyDataStatus>,
     pub(super) expect_peer_signature_algorithm: Option<u16>,
     pub(super) expect_curve: Option<u16>,
     pub(super) expect_cipher: Option<u16>,
@@ -219,6 +224,16 @@ impl Flags {
             "-expect-session-miss" => self.expect_session_miss = true,
             "-expect-no-session" => self.expect_no_session = true,
             "-expect-ticket-renewal" => self.expect_ticket_renewal = true,
+            "-enable-early-data" => self.parameters.enable_early_data = true,
+            "-expect-ticket-supports-early-data" => self.expect_ticket_supports_early_data = true,
+            "-expect-accept-early-data" => self.expect_early_data = Some(EarlyDataStatus::Accepted),
+            "-expect-reject-early-data" => self.expect_early_data = Some(EarlyDataStatus::Rejected),
+            "-expect-no-offer-early-data" => self.expect_early_data = Some(EarlyDataStatus::NotSent),
+            "-expect-early-data-reason" => match &*text(bytes()?)? {
+                "accept" | "accepted" => self.expect_early_data = Some(EarlyDataStatus::Accepted),
+                // libssl does not tell.
+                other => return unimplemented(format!("{name} {other}")),
+            },
             "-expect-session-id" => self.expect_session_id = true,
             "-expect-no-session-id" => self.expect_no_session_id = true,
             "-expect-extended-master-secret" => self.expect_extended_master_secret = true,
@@ -243,11 +258,14 @@ impl Flags {
 pub(super) struct Tests {
     pub(super) initial: Flags,
     pub(super) resume: Flags,
+    /// Of a client whose early data the server has not taken.
+    pub(super) retry: Flags,
 }
 
 impl Tests {
     pub(super) fn parse(words: Vec<Vec<u8>>) -> Result<Tests> {
-        let mut tests = Tests { initial: Flags::default(), resume: Flags::default() };
+        let mut tests =
+            Tests { initial: Flags::default(), resume: Flags::default(), retry: Flags::default() };
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let name = String::from_utf8_lossy(&word).into_owned();
@@ -259,17 +277,17 @@ impl Tests {
             } else if let Some(name) = name.strip_prefix("-on-resume") {
                 tests.resume.take(name, &mut words)?;
             } else if let Some(name) = name.strip_prefix("-on-retry") {
-                // A second try after early data that was refused; there is no early data.
-                Flags::default().take(name, &mut words)?;
+                tests.retry.take(name, &mut words)?;
             } else {
-                // Both take the same words.
-                let mut copy = words.clone();
-                tests.initial.take(&name, &mut copy)?;
+                // All take the same words.
+                tests.initial.take(&name, &mut words.clone())?;
+                tests.retry.take(&name, &mut words.clone())?;
                 tests.resume.take(&name, &mut words)?;
             }
         }
         tests.initial.complete()?;
         tests.resume.complete()?;
+        tests.retry.complete()?;
         Ok(tests)
     }
 }

@@ -12,11 +12,11 @@ mod talk;
 
 use std::fmt;
 
-use patina_tls::{Error, ErrorKind, Session};
+use patina_tls::{EarlyDataStatus, Error, ErrorKind, Session};
 
 use flag::{Flags, Parameters};
 use setup::{Config, Seen};
-use talk::Talk;
+use talk::{GREETING, Talk};
 
 /// Why a test does not go well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub fn run(words: Vec<Vec<u8>>) -> Result<()> {
             None => Config::make(parameters, &seen)?,
         };
         seen.clear();
-        let outcome = connect(flags, &current, &seen, is_resume, session.take());
+        let outcome = connect(flags, &tests.retry, &current, &seen, is_resume, session.take());
         session = outcome.map_err(|refusal| match refusal {
             Refusal::Failed(reason) => Refusal::Failed(format!("{reason}\nconnection {} failed", number + 1)),
             other => other,
@@ -111,16 +111,28 @@ pub fn run(words: Vec<Vec<u8>>) -> Result<()> {
 /// One connection; the answer is the session that it has given.
 fn connect(
     flags: &Flags,
+    retry: &Flags,
     config: &Config,
     seen: &Seen,
     is_resume: bool,
     offered: Option<Session>,
 ) -> Result<Option<Session>> {
     let ticket = offered.as_ref().and_then(|session| session.ticket().map(<[u8]>::to_vec));
-    let mut talk = Talk::new(flags, config.engine(&flags.parameters, offered)?)?;
+    // What is too much of it is written after the handshake.
+    let room = offered.as_ref().map_or(0, Session::max_early_data);
+    let early = if flags.shim_writes_first { &GREETING[..GREETING.len().min(room)] } else { &[] };
+    let mut talk = Talk::new(flags, config.engine(&flags.parameters, offered, early)?, early.len())?;
+    if flags.parameters.server && flags.parameters.enable_early_data {
+        talk.answer_early()?;
+    }
     if !flags.implicit_handshake {
         talk.shake()?;
+        check::early_data(flags, talk.engine())?;
+        // BoringSSL begins anew then.
+        let rejected = talk.engine().negotiated().early_data_status() == EarlyDataStatus::Rejected;
+        let flags = if rejected && !flags.parameters.server { retry } else { flags };
         check::handshake(flags, talk.engine(), seen, is_resume, ticket.as_deref())?;
+        talk.go_on(flags);
     }
     talk.exchange()?;
     let session = check::new_session(flags, talk.engine(), ticket.as_deref())?;

@@ -26,6 +26,9 @@ const CIPHERS: &str = "ALL:!aNULL";
 /// The ticket keys of all servers, so that the one of a second connection takes the tickets of the first.
 const TICKET_KEYS: [u8; 80] = [0x2a; 80];
 
+/// How much early data a server takes: as BoringSSL's.
+const EARLY_DATA: u32 = 14336;
+
 /// A protocol that no client offers.
 const NOBODY: &[u8] = b"\x01nobody\x02";
 
@@ -105,7 +108,12 @@ impl Config {
     }
 
     /// A connection that has not begun.
-    pub(super) fn engine(&self, parameters: &Parameters, session: Option<Session>) -> Result<TlsEngine> {
+    pub(super) fn engine(
+        &self,
+        parameters: &Parameters,
+        session: Option<Session>,
+        early: &[u8],
+    ) -> Result<TlsEngine> {
         match self {
             Config::Server(config, _) => Ok(TlsEngine::server(config)?),
             Config::Client(config) => {
@@ -116,6 +124,9 @@ impl Config {
                 };
                 if let Some(session) = session {
                     options = options.session(session);
+                    if parameters.enable_early_data {
+                        options = options.early_data(early);
+                    }
                 }
                 Ok(TlsEngine::client(config, options)?)
             }
@@ -182,6 +193,7 @@ fn server(parameters: &Parameters, seen: &Seen, tickets: Option<TicketKeys>) -> 
         .cipher_preference(preference)
         .session_cache(SessionCache::Internal)
         .session_id_context("bogo")
+        .early_data(if parameters.enable_early_data { EARLY_DATA } else { 0 })
         .client_auth(if asks { ClientAuth::Request } else { ClientAuth::None });
     if let Some(path) = &parameters.trust_cert {
         let auth =

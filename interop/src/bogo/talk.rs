@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
-use patina_tls::{Error, ErrorKind, KeyUpdate, TlsEngine};
+use patina_tls::{EarlyDataStatus, Error, ErrorKind, KeyUpdate, TlsEngine};
 
 use super::flag::Flags;
 use super::socket::Socket;
 use super::{Result, check, failed};
 
 /// What is written first, where a flag says so.
-const GREETING: &[u8] = b"hello";
+pub(super) const GREETING: &[u8] = b"hello";
 
 /// The sizes that upset implementations which split records.
 const RECORD_SIZES: [usize; 11] = [0, 1, 255, 256, 257, 16383, 16384, 16385, 32767, 32768, 32769];
@@ -23,6 +23,8 @@ const READ_SIZE: usize = 512;
 pub(super) struct Talk<'a> {
     flags: &'a Flags,
     engine: TlsEngine,
+    /// How much of the greeting was given as early data.
+    early: usize,
     socket: Socket,
     /// Whether a hook that takes its time has its answer.
     answer: Arc<Answer>,
@@ -39,14 +41,41 @@ impl Wake for Answer {
 }
 
 impl<'a> Talk<'a> {
-    pub(super) fn new(flags: &'a Flags, engine: TlsEngine) -> Result<Talk<'a>> {
+    pub(super) fn new(flags: &'a Flags, engine: TlsEngine, early: usize) -> Result<Talk<'a>> {
         let answer = Arc::new(Answer::default());
         let waker = Waker::from(Arc::clone(&answer));
-        Ok(Talk { flags, engine, socket: Socket::connect(flags)?, answer, waker })
+        Ok(Talk { flags, engine, early, socket: Socket::connect(flags)?, answer, waker })
+    }
+
+    /// Does what these flags say, from now on.
+    pub(super) fn go_on(&mut self, flags: &'a Flags) {
+        self.flags = flags;
     }
 
     pub(super) fn engine(&self) -> &TlsEngine {
         &self.engine
+    }
+
+    /// Answers early data, on a server, until there is no more.
+    pub(super) fn answer_early(&mut self) -> Result<()> {
+        let mut buf = vec![0; self.read_size()];
+        loop {
+            let outcome = self.engine.read_early_with(&mut Context::from_waker(&self.waker), &mut buf);
+            self.flush(outcome.is_err())?;
+            match outcome? {
+                Some(0) => return Ok(()),
+                Some(count) => {
+                    let outcome = self.engine.write_early(&opposite(&buf[..count]));
+                    self.flush(outcome.is_err())?;
+                    outcome?;
+                }
+                None => self.fill()?,
+            }
+        }
+    }
+
+    fn read_size(&self) -> usize {
+        self.flags.read_size.filter(|size| *size > 0).unwrap_or(READ_SIZE)
     }
 
     /// Shakes hands.
@@ -129,18 +158,23 @@ impl<'a> Talk<'a> {
             return RECORD_SIZES.into_iter().try_for_each(|size| self.write_all(&bytes[..size]));
         }
         if self.flags.shim_writes_first {
-            self.write_all(GREETING)?;
+            // What went early has arrived.
+            let early = if self.engine.negotiated().early_data_status() == EarlyDataStatus::Accepted {
+                self.early
+            } else {
+                0
+            };
+            self.write_all(&GREETING[early..])?;
         }
         if self.flags.shim_shuts_down {
             return Ok(());
         }
-        let mut buf = vec![0; self.flags.read_size.filter(|size| *size > 0).unwrap_or(READ_SIZE)];
+        let mut buf = vec![0; self.read_size()];
         while let Some(count) = self.read(&mut buf)? {
             if self.flags.key_update {
                 self.engine.update_keys(KeyUpdate::Own)?;
             }
-            let answer: Vec<u8> = buf[..count].iter().map(|byte| byte ^ 0xff).collect();
-            self.write_all(&answer)?;
+            self.write_all(&opposite(&buf[..count]))?;
         }
         if !self.engine.is_established() {
             return failed("the peer has ended the connection within the handshake");
@@ -182,4 +216,9 @@ impl<'a> Talk<'a> {
             }
         }
     }
+}
+
+/// What the runner expects for its bytes.
+fn opposite(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().map(|byte| byte ^ 0xff).collect()
 }
