@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::process_defaults::{DEFAULT_CIPHERS, ProcessDefaults};
+use super::process_defaults::ProcessDefaults;
 use crate::config::builder::ConfigBuilder;
 use crate::config::context::Config;
 use crate::config::settings::{CipherPreference, DhChoice};
@@ -157,7 +157,7 @@ impl Draft {
         let mut builder = builder
             .versions(self.versions)
             .secure_options(self.secure_options)
-            .cipher_list(without_no_suites(&self.ciphers))
+            .cipher_list(&self.ciphers)
             .verify_flags(self.verify_flags)
             .renegotiation(self.renegotiation);
         if let Some(trust) = &self.trust {
@@ -188,19 +188,6 @@ impl Draft {
             builder = builder.message_trace(to_standard_error);
         }
         builder
-    }
-}
-
-/// Node's own list, with whatever suites of TLS 1.3, without the two words in it that are no suite of any libssl: nobody shall
-/// be warned about them.
-fn without_no_suites(list: &str) -> String {
-    const NO_SUITES: [&str; 2] = ["DHE-RSA-AES256-SHA384", "ECDHE-RSA-AES256-SHA256"];
-    fn older(list: &str) -> impl Iterator<Item = &str> {
-        list.split(':').filter(|word| !word.starts_with("TLS_"))
-    }
-    match older(list).eq(older(DEFAULT_CIPHERS)) {
-        true => list.split(':').filter(|word| !NO_SUITES.contains(word)).collect::<Vec<_>>().join(":"),
-        false => list.to_owned(),
     }
 }
 
