@@ -188,9 +188,10 @@ pub(crate) fn run(words: &[String]) -> Result<bool> {
     let missed = judged.iter().filter(|goal| !goal.holds()).count();
     judged.iter().for_each(Goal::print);
     println!("\n{} goals, {missed} missed; {} rounds", judged.len(), asked.rounds);
-    for (path, text) in
-        [(asked.table, tsv(&contestants, &measured)), (asked.plot, plot::svg(&contestants, &measured))]
-    {
+    for (path, text) in [
+        (asked.table, tsv(&contestants, &measured)),
+        (asked.plot, plot::svg(&contestants, &measured, asked.rounds)),
+    ] {
         let Some(path) = path else { continue };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)?;
