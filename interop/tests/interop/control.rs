@@ -67,3 +67,37 @@ async fn a_setting_that_a_peer_refuses_is_bad() {
         assert!(!complaints(run(row, client, server).await).is_empty(), "{client}>{server}");
     }
 }
+
+#[tokio::test]
+async fn another_staple_than_expected_is_bad() {
+    let good = "asks-staple=yes\tcert=server-rsa-chain;staple=good";
+    let none = "asks-staple=yes\tcert=server-rsa-chain";
+    for (settings, fact, complaint) in [
+        (good, "client.staple-status=revoked", "staple-status is \"good\" instead of \"revoked\""),
+        (none, "client.staple-status=good", "staple-status is \"\" instead of \"good\""),
+    ] {
+        for (client, server) in [("patina", "openssl"), ("openssl", "patina")] {
+            let row = format!("control\ta\t-\t{settings}\techo\tok\t{fact}\t-");
+            let text = complaints(run(&row, client, server).await);
+            assert!(text.contains(complaint), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_number_of_key_updates_than_expected_is_bad() {
+    let row = "control\ta\tversions=TLSv1.3\t-\t-\tupdate-keys:client\tok\tkey-updates=2\t-";
+    for (client, server) in [("patina", "openssl"), ("openssl", "patina")] {
+        let text = complaints(run(row, client, server).await);
+        assert_eq!(text.matches("key-updates is \"1\" instead of \"2\"").count(), 2, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_late_certificate_that_does_not_come_is_bad() {
+    let row = "control\ta\tversions=TLSv1.3\tpost-handshake-auth=yes\ttrust=root\tauthenticate\tok\tserver.authorized=yes\t-";
+    let text = complaints(run(row, "patina", "openssl").await);
+    assert!(text.contains("authorized is \"no\" instead of \"yes\""), "{text}");
+    let text = complaints(run(row, "openssl", "patina").await);
+    assert!(text.contains("instead of ok"), "{text}");
+}
