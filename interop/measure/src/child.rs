@@ -127,3 +127,44 @@ impl Drop for Program {
         let _ = self.child.wait();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that says `first`, and then the answers one by one.
+    fn program(first: &str, answers: &str) -> Result<Program> {
+        let script = format!("echo '{first}'; for answer in {answers}; do read -r _; echo \"$answer\"; done");
+        Program::start(&["bash", "-c", &script])
+    }
+
+    #[test]
+    fn a_program_tells_its_name_and_answers_rows() {
+        let mut program = program("name\t1.2", "$'8\\t0.5' - '!it is broken' 8").unwrap();
+        assert_eq!((program.name(), program.version()), ("name", "1.2"));
+        let row = &rows()[0];
+        assert_eq!(program.measure(row, 8).unwrap(), Some((8.0, Duration::from_millis(500))));
+        assert_eq!(program.measure(row, 8).unwrap(), None);
+        assert_eq!(program.measure(row, 8).unwrap_err().to_string(), "it is broken");
+        assert_eq!(program.measure(row, 8).unwrap_err().to_string(), "8");
+        let error = program.measure(row, 8).unwrap_err().to_string();
+        // The pipe breaks where the program is gone already.
+        assert!(error == "name has ended" || error.contains("pipe"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_says_nothing_is_an_error() {
+        assert!(Program::start(&["true"]).unwrap_err().to_string().contains("has ended"));
+        assert!(program("no version", "").unwrap_err().to_string().contains("does not say what it is"));
+        assert!(Program::start(&["/nonexistent/peer"]).is_err());
+    }
+
+    #[test]
+    fn rows_have_names_of_their_own() {
+        let mut names: Vec<String> = rows().into_iter().map(|row| row.name).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}
