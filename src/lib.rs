@@ -73,6 +73,7 @@ pub use config::peer_verifier::{PeerIdentity, PeerVerifier};
 pub use config::psk::{PskResolver, PskSource};
 #[cfg(feature = "redis")]
 pub use config::redis_store::RedisSessionStore;
+pub use config::replay_guard::ReplayGuard;
 pub use config::resolver::{ConfigResolver, HookFuture, HookResult, Selection};
 pub use config::session_store::SessionStore;
 pub use config::settings::{

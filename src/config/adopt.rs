@@ -134,6 +134,7 @@ impl<S: Side> AdoptedBuilder<S> {
             ticket_keys: None,
             ticket_key_resolver: None,
             early_data: 0,
+            replay_guard: None,
             key_log: None,
             trust: None,
             max_send_fragment: MAX_SEND_FRAGMENT,

@@ -171,6 +171,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         sys::set_session_timeout(&mut ctx, seconds.into());
     }
     let listens = settings.session_listener.is_some() || client_sessions.is_some();
+    let guarded = settings.replay_guard.is_some();
     let cache_mode = match (role, settings.session_cache) {
         (Role::Client, _) if listens => SslSessionCacheMode::CLIENT | SslSessionCacheMode::NO_INTERNAL,
         (Role::Server, _) if settings.session_store.is_some() => {
@@ -179,17 +180,22 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
             SslSessionCacheMode::SERVER | SslSessionCacheMode::NO_INTERNAL
         }
         // Where libssl remembers which tickets are out.
-        (Role::Server, _) if settings.early_data > 0 => SslSessionCacheMode::SERVER,
+        (Role::Server, _) if settings.early_data > 0 && !guarded => SslSessionCacheMode::SERVER,
         (Role::Client, _) | (_, SessionCache::Off) => SslSessionCacheMode::OFF,
         (Role::Server, SessionCache::Internal) => SslSessionCacheMode::SERVER,
     };
     ctx.set_session_cache_mode(cache_mode);
     if settings.early_data > 0 {
-        check_early_data(&range, settings.session_store.is_some())?;
+        check_early_data(&range, settings.session_store.is_some() && !guarded)?;
         early_data::accept(&mut ctx, settings.early_data).map_err(|e| refused("early_data", &e))?;
-        if settings.ticket_keys.is_some() || settings.ticket_key_resolver.is_some() {
+        if guarded {
+            ctx.set_options(early_data::NO_ANTI_REPLAY);
+        } else if settings.ticket_keys.is_some() || settings.ticket_key_resolver.is_some() {
             warnings.push(EARLY_DATA_WITH_TICKET_KEYS.to_owned());
         }
+    }
+    if guarded && settings.early_data == 0 {
+        return Err(Error::config("replay_guard", "there is no early data to guard: early_data is 0"));
     }
     if let Some(count) = settings.session_tickets {
         ctx.set_num_tickets(count).map_err(|e| refused("session_tickets", &e))?;
@@ -223,8 +229,9 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     for step in settings.openssl {
         step(&mut ctx).map_err(|e| refused("with_openssl", &e))?;
     }
-    if settings.early_data > 0 && ctx.options().contains(early_data::NO_ANTI_REPLAY) {
-        let text = "NO_ANTI_REPLAY lets everybody who has seen early data send it again, and be answered";
+    if settings.early_data > 0 && !guarded && ctx.options().contains(early_data::NO_ANTI_REPLAY) {
+        let text =
+            "NO_ANTI_REPLAY lets everybody who has seen early data send it again: it needs a replay_guard";
         return Err(Error::config("early_data", text));
     }
     let mut slots = slots(role, settings.key_log.is_some(), settings.trace.is_some());
@@ -284,6 +291,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         client_sessions,
         never_renegotiates: settings.secure_options.contains(SecureOptions::NO_RENEGOTIATION),
         early_data: settings.early_data,
+        replay_guard: settings.replay_guard,
         key_log: settings.key_log,
         trust,
         max_send_fragment: settings.max_send_fragment.unwrap_or(MAX_SEND_FRAGMENT),
@@ -522,7 +530,7 @@ fn check_early_data(versions: &VersionRange, has_session_store: bool) -> Result<
     if has_session_store {
         return Err(Error::config(
             "early_data",
-            "it cannot stand together with session_store: a store that gives a session out twice would let everybody who has \
+            "with session_store it needs a replay_guard: a store that gives a session out twice would let everybody who has \
              seen early data send it again",
         ));
     }

@@ -16,6 +16,7 @@ use super::context::Config;
 use super::ocsp_source::OcspSource;
 use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
+use super::replay_guard::ReplayGuard;
 use super::resolver::ConfigResolver;
 use super::session_store::SessionStore;
 use super::settings::{
@@ -74,6 +75,7 @@ use crate::values::version::VersionRange;
 /// | `session_cache` | server | `Off`: tickets only |
 /// | `session_tickets` | server | 2 |
 /// | `early_data` | server | 0: none is taken |
+/// | `replay_guard` | server | none: libssl's own memory, of one process |
 /// | `ticket_keys` | server | libssl's own, random and kept for the life of the configuration |
 /// | `max_send_fragment` | both | 16384 bytes |
 /// | `renegotiation` | both | denied |
@@ -735,7 +737,8 @@ impl ConfigBuilder<Server> {
     /// - a client whose early data was passed over, or whose connection broke, sends its request again by itself, maybe to
     ///   another server: an attacker can bring that about. So requests with effects that add up should not be acted on.
     ///
-    /// What would undo that is refused by `build()`: a [`session_store`](ConfigBuilder::session_store), and
+    /// A [`replay_guard`](ConfigBuilder::replay_guard) lets several servers take each other's early data. What would undo the
+    /// protection is refused by `build()` without one: a [`session_store`](ConfigBuilder::session_store), and
     /// [`SecureOptions::NO_ANTI_REPLAY`]. A [`with_openssl`](ConfigBuilder::with_openssl) that finds sessions elsewhere must not
     /// find one twice.
     ///
@@ -747,6 +750,20 @@ impl ConfigBuilder<Server> {
     #[must_use]
     pub fn early_data(mut self, max_bytes: u32) -> Self {
         self.settings.early_data = max_bytes;
+        self
+    }
+
+    /// Sets what keeps replays of [early data](ConfigBuilder::early_data) away, in the place of libssl's own memory, for servers
+    /// that open each other's tickets: those with the same [`ticket_keys`](ConfigBuilder::ticket_keys).
+    ///
+    /// Tickets are then good as often as a client offers them, and with early data as often as the guard admits it. It is the
+    /// acceptor's configuration that counts.
+    ///
+    /// # OpenSSL
+    /// `SSL_OP_NO_ANTI_REPLAY`, `SSL_CTX_set_allow_early_data_cb`.
+    #[must_use]
+    pub fn replay_guard(mut self, guard: impl ReplayGuard + 'static) -> Self {
+        self.settings.replay_guard = Some(Arc::new(guard));
         self
     }
 

@@ -14,6 +14,7 @@ use super::names::Names;
 use super::ocsp_source::OcspSource;
 use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
+use super::replay_guard::ReplayGuard;
 use super::resolver::ConfigResolver;
 use super::session_store::SessionStore;
 use super::settings::{AlpnMismatch, IdentityCheck, SessionListener, UnknownName};
@@ -94,6 +95,7 @@ pub(crate) struct Context {
     pub(crate) ticket_key_resolver: Option<Arc<dyn TicketKeyResolver>>,
     /// How much early data a server takes, in bytes.
     pub(crate) early_data: u32,
+    pub(crate) replay_guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) key_log: Option<Arc<dyn KeyLog>>,
     /// It also holds the `X509_STORE` in the register of stores, where configurations with the same roots find it.
     pub(crate) trust: Option<TrustStore>,

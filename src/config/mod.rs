@@ -18,6 +18,7 @@ pub(crate) mod peer_verifier;
 pub(crate) mod psk;
 #[cfg(feature = "redis")]
 pub(crate) mod redis_store;
+pub(crate) mod replay_guard;
 pub(crate) mod resolver;
 pub(crate) mod session_store;
 pub(crate) mod settings;

@@ -13,6 +13,7 @@ use super::context::Config;
 use super::ocsp_source::OcspSource;
 use super::peer_verifier::PeerVerifier;
 use super::psk::{PskResolver, PskSource};
+use super::replay_guard::ReplayGuard;
 use super::resolver::ConfigResolver;
 use super::session_store::SessionStore;
 use super::side::Server;
@@ -174,6 +175,7 @@ pub(crate) struct Settings {
     pub(crate) ticket_keys: Option<TicketKeys>,
     pub(crate) ticket_key_resolver: Option<Arc<dyn TicketKeyResolver>>,
     pub(crate) early_data: u32,
+    pub(crate) replay_guard: Option<Arc<dyn ReplayGuard>>,
     pub(crate) max_send_fragment: Option<usize>,
     pub(crate) renegotiation: RenegotiationPolicy,
     pub(crate) handshake_timeout: Option<Duration>,

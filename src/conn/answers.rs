@@ -212,7 +212,10 @@ impl Hooks for State {
 
     fn allow_early_data(&self) -> bool {
         // libssl keeps no record of pre-shared keys: it would take the same early data again and again.
-        !self.parked.is_some() && self.inner().known.psk_identity.is_none()
+        let known = &self.inner().known;
+        !self.parked.is_some()
+            && known.psk_identity.is_none()
+            && (known.admitted || self.origin().replay_guard.is_none())
     }
 
     fn is_psk_only(&self) -> bool {

@@ -451,13 +451,13 @@ pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Ar
         sys::set_session(&mut ssl, session.as_openssl())
             .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
     }
+    let state = State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept)));
     let early = match context.role {
         side::Role::Client => {
-            Early::of_client(target.early_data, &ssl, context, target.server_name.as_deref(), session)
+            Early::of_client(target.early_data, &ssl, &state, target.server_name.as_deref(), session)
         }
         side::Role::Server => Early::of_server(context),
     };
-    let state = State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept)));
     Ok((ssl, Arc::new(state), early))
 }
 

@@ -11,16 +11,19 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, Phase};
 use super::drive::Ended;
+use super::state::State;
 use super::wakers::Role;
 use crate::config::context::Context;
 use crate::materials::session::Session;
-use crate::sys::early_data::status;
+use crate::materials::verify::ServerVerification;
+use crate::sys::early_data::{session_peer, status};
 
 use crate::sys::{compat, ssl as sys};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::early_data::EarlyDataStatus;
 use crate::values::error::{Error, ErrorKind};
 use crate::values::secret::Secret;
+use crate::values::verify_code::VerifyCode;
 use crate::values::version::ProtocolVersion;
 
 /// How much is read at a time, in bytes.
@@ -56,14 +59,15 @@ impl Early {
     pub(super) fn of_client(
         bytes: Option<Secret>,
         ssl: &SslRef,
-        context: &Context,
+        state: &State,
         server_name: Option<&str>,
         session: Option<&Session>,
     ) -> Early {
         let Some(bytes) = bytes else { return Early::None };
         let good = session.is_some_and(|session| {
             bytes.len().max(1) <= session.max_early_data()
-                && is_good_for_early_data(session, ssl, context, server_name)
+                && is_good_for_early_data(session, ssl, &state.context(), server_name)
+                && is_for_host(session, ssl, state)
         });
         if good { Early::Sending(bytes) } else { Early::Offered(bytes) }
     }
@@ -90,6 +94,18 @@ fn is_good_for_early_data(
         && session.alpn_protocol().is_none_or(|name| {
             context.alpn.as_ref().is_some_and(|list| AlpnProtocols::find_in(list.as_wire(), name).is_some())
         })
+}
+
+/// Whether the server that the session came from is the one that is meant now: nothing is sent to another one, though that is
+/// known for good only after the handshake.
+fn is_for_host(session: &Session, ssl: &SslRef, state: &State) -> bool {
+    if state.context().server_verification != ServerVerification::Require {
+        return true;
+    }
+    // That of the session, before there was a handshake. A wrong name then is no matter: there may be another one now.
+    let result = compat::verify_code(ssl.verify_result().as_raw());
+    let verified = result.is_ok() || result == VerifyCode::HOSTNAME_MISMATCH;
+    verified && session_peer(session.as_openssl()).is_none_or(|peer| state.check_name(peer).is_none())
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {

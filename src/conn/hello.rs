@@ -94,6 +94,7 @@ impl State {
         let question = self
             .ask_for_session(ssl)
             .or_else(|| self.ask_for_ticket_key(ssl))
+            .or_else(|| self.ask_for_admission(ssl))
             .or_else(|| self.ask_for_keys(ssl))
             .or_else(|| self.ask_for_protocol(ssl));
         match question {
@@ -189,6 +190,18 @@ impl State {
         let name: [u8; 16] = *ticket.first_chunk()?;
         let known = origin.ticket_keys.as_ref().is_some_and(|keys| keys.find(&name).is_some());
         (!known).then_some(Question::TicketKey(name))
+    }
+
+    /// Asks whether the early data that the client announces is new.
+    fn ask_for_admission(&self, ssl: &SslRef) -> Option<Question> {
+        if self.origin().replay_guard.is_none() || std::mem::replace(&mut self.inner().asked.admission, true)
+        {
+            return None;
+        }
+        sys::hello_extension(ssl, extension::EARLY_DATA)?;
+        // libssl takes early data with the first identity alone.
+        let binder = sys::hello_extension(ssl, extension::PRE_SHARED_KEY).and_then(hello::first_binder_of)?;
+        Some(Question::Admission(binder.to_vec()))
     }
 
     /// Asks for the keys of the identities in the ClientHello (TLS 1.3).

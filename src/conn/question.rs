@@ -30,6 +30,8 @@ pub(crate) enum Question {
     Session(Vec<Vec<u8>>),
     /// The key of this name.
     TicketKey([u8; 16]),
+    /// Whether early data with this binder is new.
+    Admission(Vec<u8>),
     /// Which certificate is shown.
     Certificate(CertificateQuery),
     /// What is stapled to these certificates.
@@ -49,6 +51,7 @@ pub(crate) enum Outcome {
     Protocol(HookResult<Option<Vec<u8>>>),
     Session(Option<Session>),
     TicketKey(Option<TicketKey>),
+    Admission(bool),
     Certificate(HookResult<Option<Identity>>),
     Staples(Vec<(Certificate, Vec<u8>)>),
     Peer(HookResult<()>),
@@ -83,6 +86,10 @@ impl Question {
             Question::TicketKey(name) => {
                 let future = state.origin().ticket_key_resolver.as_ref()?.resolve(name);
                 Some(Box::pin(async { Outcome::TicketKey(future.await.ok().flatten()) }))
+            }
+            Question::Admission(binder) => {
+                let future = state.origin().replay_guard.as_ref()?.admit(binder);
+                Some(Box::pin(async { Outcome::Admission(future.await.unwrap_or(false)) }))
             }
             Question::Certificate(query) => {
                 let future = context.certificate_resolver.as_ref()?.resolve(query);

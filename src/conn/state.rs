@@ -116,6 +116,7 @@ pub(super) enum Choice {
 pub(super) struct Asked {
     pub(super) session: bool,
     pub(super) ticket_key: bool,
+    pub(super) admission: bool,
     pub(super) keys: bool,
     pub(super) protocol: bool,
     /// In this handshake.
@@ -134,6 +135,8 @@ pub(super) struct Known {
     pub(super) protocol: Option<Vec<u8>>,
     /// What the resolver of ticket keys has found.
     pub(super) ticket_key: Option<TicketKey>,
+    /// The replay guard knows nothing of the early data.
+    pub(super) admitted: bool,
     /// What the store had.
     pub(super) session: Option<Session>,
     /// The answer to a question for the certificate, until libssl asks again.
@@ -349,6 +352,7 @@ impl State {
                 });
                 self.inner().known.protocol = protocol;
             }
+            Outcome::Admission(admitted) => self.inner().known.admitted = admitted,
             Outcome::TicketKey(key) => self.inner().known.ticket_key = key,
             Outcome::Session(session) => self.inner().known.session = session,
             Outcome::Certificate(answer) => {

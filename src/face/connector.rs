@@ -109,7 +109,7 @@ impl ConnectOptions {
     /// it has reached the server's application: [`TlsStream::take_unsent_early_data`](crate::TlsStream::take_unsent_early_data)
     /// gives back what the application has to send as ordinary data. That is all of it as well when there is no session
     /// that is good for early data: none at all, one of an older version, for another name or with another protocol of ALPN, one
-    /// whose ticket is too old, or one that takes less. A server that has given up TLS 1.3 since ends the
+    /// whose ticket is too old, or that takes less, or whose certificate is not for the host. A server that has given up TLS 1.3 since ends the
     /// connection: then a new one without early data is needed.
     ///
     /// # Examples

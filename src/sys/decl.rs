@@ -211,6 +211,7 @@ unsafe extern "C" {
         arg: *mut c_void,
     );
     pub fn SSL_get_early_data_status(ssl: *const SSL) -> c_int;
+    pub fn SSL_SESSION_get0_peer(session: *mut SSL_SESSION) -> *mut X509;
     pub fn SSL_SESSION_get0_alpn_selected(
         session: *const SSL_SESSION,
         protocol: *mut *const c_uchar,

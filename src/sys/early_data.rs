@@ -6,6 +6,7 @@ use std::{ptr, slice};
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
 use openssl::ssl::{SslContextBuilder, SslOptions, SslRef, SslSessionRef};
+use openssl::x509::X509Ref;
 use openssl_sys as ffi;
 
 use super::decl;
@@ -56,5 +57,14 @@ pub(crate) fn session_protocol(session: &SslSessionRef) -> Option<&[u8]> {
     unsafe {
         decl::SSL_SESSION_get0_alpn_selected(session.as_ptr(), &raw mut start, &raw mut length);
         (!start.is_null() && length > 0).then(|| slice::from_raw_parts(start, length))
+    }
+}
+
+/// The certificate that the session's server has shown: `SSL_SESSION_get0_peer`.
+pub(crate) fn session_peer(session: &SslSessionRef) -> Option<&X509Ref> {
+    // SAFETY: the session is alive and keeps the certificate; the function reads, though its type says that it may write.
+    unsafe {
+        let peer = decl::SSL_SESSION_get0_peer(session.as_ptr());
+        (!peer.is_null()).then(|| X509Ref::from_ptr(peer))
     }
 }

@@ -50,6 +50,7 @@ pub(crate) mod extension {
     pub(crate) const ALPN: u16 = 0x0010;
     pub(crate) const SESSION_TICKET: u16 = 0x0023;
     pub(crate) const PRE_SHARED_KEY: u16 = 0x0029;
+    pub(crate) const EARLY_DATA: u16 = 0x002a;
     pub(crate) const SUPPORTED_VERSIONS: u16 = 0x002b;
 }
 
@@ -263,6 +264,13 @@ pub(crate) fn psk_identities_of(extension: &[u8]) -> Option<Vec<&[u8]>> {
         list.take(AGE)?;
     }
     Some(identities)
+}
+
+/// The proof that the client has the key of the first identity, in the body of a pre_shared_key extension.
+pub(crate) fn first_binder_of(extension: &[u8]) -> Option<&[u8]> {
+    let mut body = Reader(extension);
+    body.vector16()?;
+    Reader(whole16(body.0)?).vector8()
 }
 
 fn read_body(body: &[u8]) -> Option<ClientHello> {
@@ -519,6 +527,11 @@ mod tests {
         let binders = v16(&v8(&[0; 32]));
         let good = [v16(&identity), binders.clone()].concat();
         assert_eq!(hello(&[(41, good.clone())]).psk_identities(), [b"alice"]);
+        assert_eq!(first_binder_of(&good), Some(&[0; 32][..]));
+        for cut in [vec![], v16(&identity), [v16(&identity), vec![0, 0]].concat()] {
+            assert_eq!(first_binder_of(&cut), None, "{cut:?}");
+        }
+        assert_eq!(first_binder_of(&[&good[..], &[0]].concat()), None);
         let empty_identity = [v16(&[v16(b""), vec![0; 4]].concat()), binders.clone()].concat();
         let no_age = [v16(&v16(b"alice")), binders].concat();
         for body in [empty_identity, no_age, v16(&identity), [good, vec![0]].concat()] {

@@ -1,5 +1,9 @@
 //! Early data (0-RTT): taken once, kept apart, passed over where it must be, and never lost in silence.
 
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
 use openssl::ssl::SslOptions;
 use patina_tls::{
     BlockingStream, ConfigBuilder, ConnectOptions, EarlyDataStatus, ErrorKind, MemorySessionStore,
@@ -256,6 +260,26 @@ async fn another_name_keeps_it_with_the_client() {
 }
 
 #[tokio::test]
+async fn nothing_goes_early_to_a_server_whose_certificate_is_for_another_name() {
+    let server = early_server().build().unwrap();
+    let client = client().build().unwrap();
+    let session = session(&server).await;
+    assert_eq!(session.hostname(), None, "only the certificate tells");
+    let options = ConnectOptions::new("other.example").session(session).early_data(REQUEST);
+    let mut engines = engines(&client, options, &server);
+    engines.client.advance().unwrap();
+    let flight = engines.client.take_output();
+    assert_eq!(flight.len(), first_record(&flight).len(), "one record, the ClientHello");
+    engines.server.receive(&flight);
+    assert_eq!(engines.shake().unwrap_err().kind(), ErrorKind::Unauthorized);
+}
+
+/// The first record, with its header.
+fn first_record(bytes: &[u8]) -> &[u8] {
+    &bytes[..5 + usize::from(u16::from_be_bytes([bytes[3], bytes[4]]))]
+}
+
+#[tokio::test]
 async fn a_name_that_takes_none_or_less_lowers_what_the_acceptor_takes() {
     for (named, expected) in [(0, 0), (100, 100), (20_000, 16384)] {
         let inner = server().early_data(named).build().unwrap();
@@ -303,11 +327,7 @@ async fn a_ticket_that_is_too_old_is_not_offered_and_neither_is_early_data() {
     engines.client.advance().unwrap();
     let hello = engines.client.take_output();
     assert_eq!(hello[0], 22);
-    assert_eq!(
-        hello.len(),
-        5 + usize::from(u16::from_be_bytes([hello[3], hello[4]])),
-        "one record, the ClientHello"
-    );
+    assert_eq!(hello.len(), first_record(&hello).len(), "one record, the ClientHello");
     engines.server.receive(&hello);
     engines.shake().unwrap();
     assert_eq!(engines.client.negotiated().early_data_status(), EarlyDataStatus::NotSent);
@@ -720,4 +740,183 @@ async fn early_data_of_no_bytes_is_offered_all_the_same() {
     assert_eq!(statuses(&near, &far), ACCEPTED);
     assert_eq!(far.take_early_data(), Some(Vec::new()));
     exchange(&mut near, &mut far).await;
+}
+
+/// A memory that servers share, and how often it was asked.
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<HashSet<Vec<u8>>>>, Arc<AtomicUsize>);
+
+impl Memory {
+    fn admit(&self, binder: Vec<u8>) -> bool {
+        assert!(matches!(binder.len(), 32 | 48));
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.lock().unwrap().insert(binder)
+    }
+}
+
+/// Servers that open each other's tickets and have one memory.
+fn guarded(key: &TicketKey, memory: &Memory) -> ServerConfig {
+    let memory = memory.clone();
+    let guard = move |binder| {
+        let memory = memory.clone();
+        async move {
+            tokio::task::yield_now().await;
+            Ok(memory.admit(binder))
+        }
+    };
+    early_server().ticket_keys(key.clone()).replay_guard(guard).build().unwrap()
+}
+
+#[tokio::test]
+async fn servers_with_one_guard_take_each_other_s_early_data_and_none_twice() {
+    let (key, memory) = (TicketKey::random().unwrap(), Memory::default());
+    let (one, other) = (guarded(&key, &memory), guarded(&key, &memory));
+    assert_eq!(one.warnings().count(), 0);
+    let session = session(&one).await;
+    assert_eq!(memory.1.load(Ordering::Relaxed), 0, "without early data nobody is asked");
+    // A ticket is good for many; each ClientHello is another one.
+    for server in [&other, &one, &other] {
+        let (near, mut far) = connect(&session, REQUEST, server).await;
+        assert_eq!(statuses(&near, &far), ACCEPTED);
+        assert_eq!(far.take_early_data().as_deref(), Some(REQUEST));
+    }
+    assert_eq!(memory.1.load(Ordering::Relaxed), 3);
+    // A copy of one is taken by neither.
+    let mut client = TlsEngine::client(&client().build().unwrap(), target(&session, REQUEST)).unwrap();
+    client.advance().unwrap();
+    let flight = client.take_output();
+    for (server, expected) in [
+        (&one, EarlyDataStatus::Accepted),
+        (&other, EarlyDataStatus::Rejected),
+        (&one, EarlyDataStatus::Rejected),
+    ] {
+        let mut engine = TlsEngine::server(server).unwrap();
+        engine.receive(&flight);
+        engine.advance().unwrap();
+        engine.advance().unwrap();
+        assert_eq!(engine.negotiated().early_data_status(), expected);
+        assert!(engine.negotiated().session_reused());
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_says_no_or_fails_passes_over_early_data_at_once_or_later() {
+    let session = session(&guarded(&TicketKey::from_bytes([7; 48]).unwrap(), &Memory::default())).await;
+    for later in [false, true] {
+        for answer in [Ok(true), Ok(false), Err("the memory is gone")] {
+            let guard = move |_: Vec<u8>| async move {
+                if later {
+                    tokio::task::yield_now().await;
+                }
+                answer.map_err(Into::into)
+            };
+            let key = TicketKey::from_bytes([7; 48]).unwrap();
+            let server = early_server().ticket_keys(key).replay_guard(guard).build().unwrap();
+            let (near, far) = connect(&session, REQUEST, &server).await;
+            assert!(near.negotiated().session_reused());
+            if answer == Ok(true) {
+                assert_eq!(statuses(&near, &far), ACCEPTED);
+            } else {
+                assert_eq!(statuses(&near, &far), REJECTED, "{answer:?}");
+                is_left_to_the_client(near, far, REQUEST).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_guard_that_panics_fails_the_handshake_and_nothing_else() {
+    let key = TicketKey::random().unwrap();
+    for later in [false, true] {
+        // A handshake that fails takes the session with it.
+        let session = session(&guarded(&key, &Memory::default())).await;
+        let guard = move |_: Vec<u8>| async move {
+            if later {
+                tokio::task::yield_now().await;
+            }
+            panic!("the guard panics");
+        };
+        let server = early_server().ticket_keys(key.clone()).replay_guard(guard).build().unwrap();
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let acceptor = TlsAcceptor::new(server);
+        let accepting = tokio::spawn(async move { acceptor.accept(far).await.map(drop) });
+        let connector = TlsConnector::new(client().build().unwrap());
+        let error = connector.connect(target(&session, REQUEST), near).await.unwrap_err();
+        assert_eq!(error.alert(), Some(patina_tls::Alert::INTERNAL_ERROR));
+        assert!(accepting.await.unwrap_err().is_panic());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_never_answers_ends_with_the_time_of_the_handshake_and_is_dropped() {
+    struct Alive(Arc<AtomicUsize>);
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let key = TicketKey::random().unwrap();
+    let session = session(&guarded(&key, &Memory::default())).await;
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dropped);
+    let guard = move |_: Vec<u8>| {
+        let alive = Alive(Arc::clone(&count));
+        async move {
+            std::future::pending::<()>().await;
+            drop(alive);
+            Ok(true)
+        }
+    };
+    let server = early_server().ticket_keys(key).replay_guard(guard).build().unwrap();
+    let (near, far) = handshake(&client().build().unwrap(), target(&session, REQUEST), &server).await;
+    assert_eq!(far.unwrap_err().kind(), ErrorKind::Timeout);
+    assert!(near.is_err());
+    assert_eq!(dropped.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn the_guard_is_that_of_the_acceptor_whatever_the_name_chooses() {
+    let (key, memory) = (TicketKey::random().unwrap(), Memory::default());
+    let named = early_server().build().unwrap();
+    let guard = {
+        let memory = memory.clone();
+        move |binder| {
+            let admitted = memory.admit(binder);
+            async move { Ok(admitted) }
+        }
+    };
+    let server = early_server().ticket_keys(key).replay_guard(guard).server_name("localhost", named);
+    let server = server.build().unwrap();
+    let session = session(&server).await;
+    for _ in 0..2 {
+        let (near, far) = connect(&session, REQUEST, &server).await;
+        assert_eq!(statuses(&near, &far), ACCEPTED);
+    }
+    assert_eq!(memory.1.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_guard_without_early_data_is_refused_and_lets_stores_be() {
+    let error = server().replay_guard(|_| async { Ok(true) }).build().unwrap_err();
+    assert_eq!(error.option(), Some("replay_guard"));
+    let store = early_server().session_store(MemorySessionStore::new());
+    assert!(store.replay_guard(|_| async { Ok(true) }).build().is_ok());
+}
+
+#[tokio::test]
+async fn a_session_of_a_store_carries_early_data_that_the_guard_admits() {
+    let answers = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&answers);
+    // The first is new, the others are not.
+    let guard = move |_: Vec<u8>| {
+        let first = count.fetch_add(1, Ordering::Relaxed) == 0;
+        async move { Ok(first) }
+    };
+    let server = early_server().session_store(MemorySessionStore::new()).replay_guard(guard).build().unwrap();
+    let session = session(&server).await;
+    for expected in [ACCEPTED, REJECTED] {
+        let (near, far) = connect(&session, REQUEST, &server).await;
+        assert!(near.negotiated().session_reused());
+        assert_eq!(statuses(&near, &far), expected);
+    }
 }

@@ -127,6 +127,7 @@ fn every_public_type_is_debug_send_and_sync() {
         "PeerVerifier",
         "SessionStore",
         "SessionListener",
+        "ReplayGuard",
         "TicketKeyResolver",
         "HookResult",
         "ConfigResolver",
