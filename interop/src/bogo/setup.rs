@@ -193,7 +193,6 @@ fn server(parameters: &Parameters, seen: &Seen, tickets: Option<TicketKeys>) -> 
         .cipher_preference(preference)
         .session_cache(SessionCache::Internal)
         .session_id_context("bogo")
-        .early_data(if parameters.enable_early_data { EARLY_DATA } else { 0 })
         .client_auth(if asks { ClientAuth::Request } else { ClientAuth::None });
     if let Some(path) = &parameters.trust_cert {
         let auth =
@@ -201,6 +200,14 @@ fn server(parameters: &Parameters, seen: &Seen, tickets: Option<TicketKeys>) -> 
         builder = builder.trust(TrustStore::from_pem_file(path)?).client_auth(auth);
     } else if asks {
         builder = builder.trust(TrustStore::empty());
+    }
+    if parameters.enable_early_data {
+        // The runner asks BoringSSL's servers, which leave it to their callers to keep replays away.
+        let waits = parameters.asynchronous;
+        builder = builder.early_data(EARLY_DATA).replay_guard(move |_: Vec<u8>| async move {
+            Later::when(waits).await;
+            Ok(true)
+        });
     }
     // Any certificate will do, but there must be one.
     let mode = parameters
