@@ -35,7 +35,8 @@ use crate::values::psk::UnknownPskIdentity;
 /// A connection's `SSL` differs from the application's own in this:
 ///
 /// - `SSL_OP_NO_RENEGOTIATION` and `SSL_OP_ALLOW_CLIENT_RENEGOTIATION` follow the policy;
-/// - the modes `PARTIAL_WRITE`, `ACCEPT_MOVING_WRITE_BUFFER`, `RELEASE_BUFFERS` and `AUTO_RETRY` are on, `ASYNC` and read-ahead are off;
+/// - the modes `PARTIAL_WRITE`, `ACCEPT_MOVING_WRITE_BUFFER` and `AUTO_RETRY` are on, `ASYNC` is off; read-ahead and
+///   `RELEASE_BUFFERS` are for the stream to say;
 /// - its info callback counts renegotiations, and then calls the context's;
 /// - on a client, the verification parameters have the host that was asked for.
 ///

@@ -74,6 +74,14 @@ impl Input {
         }
     }
 
+    /// Puts bytes behind those that are there: no more than fit.
+    pub(crate) fn put(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.room()[..bytes.len()].copy_from_slice(bytes);
+            self.extended(bytes.len());
+        }
+    }
+
     fn release(&mut self) {
         (self.start, self.end) = (0, 0);
         if let Some(buffer) = self.buffer.take() {

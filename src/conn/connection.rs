@@ -268,7 +268,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         let start = buf.filled().len();
-        let outcome = self.poll_call(Role::Reader, cx, |io| io.read(buf));
+        let is_asking = self.is_asking();
+        let outcome = self.poll_call(Role::Reader, cx, |io| {
+            let is_dry = !is_asking && io.is_at_rest() && io.io_mut().is_dry();
+            if is_dry { Err(Stop::WantRead) } else { io.read(buf) }
+        });
         self.settle();
         if self.state.is_undecided() {
             self.stash_from(start, buf);

@@ -72,6 +72,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Stop::WantRead | Stop::WantWrite if self.state.refusal().is_some() => {}
                 Stop::WantRead if self.release_identity() => {}
                 Stop::WantRead | Stop::WantWrite => {
+                    // A wait may be long, and many may wait.
+                    self.io.free_buffers();
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.
                     return match self.io.io_mut().poll_push() {
                         Poll::Ready(Err(error)) => Poll::Ready(Err(Ended::Failed(Error::io(error)))),

@@ -11,6 +11,7 @@ mod hello;
 pub(crate) mod holdback;
 mod plaintext;
 pub(crate) mod question;
+mod record_edge;
 mod record_pace;
 pub(crate) mod rehandshake;
 pub(crate) mod request;

@@ -1,5 +1,8 @@
 //! Between libssl and the socket: large reads, one write for all records of a call, and no record ever lost.
 //!
+//! libssl is given a record at a time, so that none waits in a buffer of its own: what was read ahead and not asked for can
+//! be handed out, and libssl never moves it to the front. A large record that comes alone is read into libssl's buffer.
+//!
 //! libssl never sees "would block" for a write: what the socket does not take is kept here, and nothing more is
 //! accepted until it is gone. So a write that was reported as done is done, a write future that is dropped half-way
 //! leaves no half-written record behind, and what is kept is bounded by one call.
@@ -12,16 +15,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffer::{Input, Output};
 use super::holdback::HoldBack;
+use super::record_edge::RecordEdge;
 use super::wakers::{Flow, Role, Wakers};
 use crate::sys::bio::{ByteIo, IoStep};
 
 /// Corked bytes beyond which the socket is tried in the middle of a call.
 const CORK_LIMIT: usize = 64 * 1024;
 
+/// From how many bytes on a record is worth a read of its own rather than a copy.
+const LARGE: usize = 4 * 1024;
+
 /// A socket, with what was read ahead of libssl and what libssl wrote ahead of the socket.
 pub(crate) struct Transport<S> {
     io: S,
     input: Input,
+    edge: RecordEdge,
+    /// The last read had more than one record in it.
+    many: bool,
+    /// The next record is likely to be a large one, alone.
+    direct: bool,
     /// The peer has ended the transport.
     ended: bool,
     output: Output,
@@ -58,6 +70,9 @@ impl<S> Transport<S> {
         Transport {
             io,
             input: Input::default(),
+            edge: RecordEdge::default(),
+            many: false,
+            direct: false,
             ended: false,
             output: Output::default(),
             flush_due: false,
@@ -179,8 +194,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         self.hold.as_ref().map_or(count, |hold| hold.scan.passable(hold.passed, count))
     }
 
-    /// Reads ahead of libssl, behind what is there; `None` when there is more now.
-    fn fill(&mut self) -> Option<IoStep> {
+    /// Whether there is nothing to read: libssl need not be asked. Only when it is at the beginning of a record, and waits for
+    /// nothing else.
+    pub(crate) fn is_dry(&mut self) -> bool {
+        !self.direct && self.input.is_empty() && matches!(self.fill(), Some(IoStep::Retry))
+    }
+
+    /// What keeps from reading from the socket.
+    fn obstacle(&mut self) -> Option<IoStep> {
+        if self.error.is_some() {
+            return Some(IoStep::Failed);
+        }
         if self.ended {
             return Some(IoStep::End);
         }
@@ -191,6 +215,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             // Whoever waits for an answer must have asked: from a blocking stream's read there is no way back to do
             // it. What comes of it is told by the next push; until then there may be something to read.
             let _ = self.poll_push();
+        }
+        None
+    }
+
+    /// Reads ahead of libssl, behind what is there; `None` when there is more now.
+    fn fill(&mut self) -> Option<IoStep> {
+        let obstacle = self.obstacle();
+        if obstacle.is_some() {
+            return obstacle;
         }
         let room = self.input.room();
         if room.is_empty() {
@@ -206,6 +239,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         }
         let count = fresh.len();
         self.input.extended(count);
+        self.many = false;
+        self.outcome(answer, count)
+    }
+
+    /// Reads into libssl's buffer. What is there beyond the record goes the other way.
+    fn read_direct(&mut self, buf: &mut ReadBuf<'_>) -> IoStep {
+        if let Some(step) = self.obstacle() {
+            return step;
+        }
+        let answer = self.wakers.poll(Flow::In, |cx| Pin::new(&mut self.io).poll_read(cx, buf));
+        let count = buf.filled().len();
+        if let Some(step) = self.outcome(answer, count) {
+            return step;
+        }
+        let own = self.edge.advance(buf.filled());
+        self.input.put(&buf.filled()[own..]);
+        buf.set_filled(own);
+        self.many = false;
+        self.expect(own);
+        IoStep::Bytes(own)
+    }
+
+    /// What a read of so many bytes comes to; `None` when there are any.
+    fn outcome(&mut self, answer: Poll<io::Result<()>>, count: usize) -> Option<IoStep> {
         match answer {
             Poll::Ready(Ok(())) if count == 0 => {
                 self.ended = true;
@@ -215,6 +272,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             Poll::Ready(Err(error)) => Some(self.fail(error)),
             Poll::Pending => Some(IoStep::Retry),
         }
+    }
+
+    /// After libssl got so many bytes: what the next read is likely to bring.
+    fn expect(&mut self, count: usize) {
+        self.many |= !self.input.is_empty();
+        self.direct = !self.many && self.hold.is_none() && count.max(self.edge.left()) >= LARGE;
     }
 
     fn fail(&mut self, error: io::Error) -> IoStep {
@@ -234,13 +297,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
                 // The rest waits for the application's answer, not for the socket.
                 return IoStep::Retry;
             }
+            // Without read-ahead libssl asks for a header alone.
+            if self.direct && buf.remaining() >= LARGE {
+                return self.read_direct(buf);
+            }
             if let Some(stop) = self.fill() {
                 return stop;
             }
         };
-        let count = passable.min(buf.remaining());
-        buf.put_slice(&self.input.bytes()[..count]);
+        let offered = &self.input.bytes()[..passable.min(buf.remaining())];
+        let count = self.edge.advance(offered);
+        buf.put_slice(&offered[..count]);
         self.input.consume(count);
+        self.expect(count);
         if let Some(hold) = &mut self.hold {
             hold.passed += count as u64;
             if hold.scan.is_done() && !hold.scan.holds() {

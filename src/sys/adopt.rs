@@ -147,8 +147,6 @@ pub(crate) fn prepare(ssl: &mut SslRef, renegotiation_allowed: bool) -> Result<(
         ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_MODE, modes as c_long, ptr::null_mut());
         // A job of libssl must go on in the thread that began it, which nobody promises here.
         ffi::SSL_ctrl(ssl.as_ptr(), decl::SSL_CTRL_CLEAR_MODE, decl::SSL_MODE_ASYNC, ptr::null_mut());
-        // The transport reads ahead itself, and gives back what is left over.
-        decl::SSL_set_read_ahead(ssl.as_ptr(), 0);
     }
     let (set, clear) = match renegotiation_allowed {
         true => (compat::ALLOW_CLIENT_RENEGOTIATION, SslOptions::NO_RENEGOTIATION),
@@ -282,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_job_or_reading_ahead_would_spoil_is_off() {
+    fn what_a_job_would_spoil_is_off() {
         let builder = SslContext::builder(SslMethod::tls()).unwrap();
         // SAFETY: the context is alive; the command takes a number.
         unsafe {
@@ -300,7 +298,5 @@ mod tests {
         };
         assert_eq!(of_ssl & (decl::SSL_MODE_ASYNC | 0x17), 0x17);
         assert_ne!(of_context & decl::SSL_MODE_ASYNC, 0, "the context keeps it");
-        // SAFETY: the SSL is alive.
-        assert_eq!(unsafe { decl::SSL_get_read_ahead(ssl.as_ptr()) }, 0);
     }
 }

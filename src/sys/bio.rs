@@ -227,10 +227,15 @@ unsafe extern "C" fn bio_read(bio: *mut ffi::BIO, buf: *mut c_char, len: c_int) 
                 0 => &mut [],
                 _ => slice::from_raw_parts_mut(buf.cast(), len),
             };
+            let start = space.as_ptr().cast::<u8>();
             let mut buf = ReadBuf::uninit(space);
             let step = match ((*link).read)(link, &mut buf) {
-                // The count that matters is that of the buffer, so that a ByteIo cannot claim more than it wrote.
-                IoStep::Bytes(_) => IoStep::Bytes(buf.filled().len()),
+                // The count that matters is that of the buffer, so that a ByteIo cannot claim more than it wrote; and the
+                // buffer must be libssl's still, not another one that was put in its place.
+                IoStep::Bytes(_) if ptr::eq(buf.filled().as_ptr(), start) => {
+                    IoStep::Bytes(buf.filled().len())
+                }
+                IoStep::Bytes(_) => IoStep::Failed,
                 other => other,
             };
             answer(bio, step, ffi::BIO_FLAGS_READ)

@@ -266,6 +266,7 @@ unsafe extern "C" {
     pub fn SSL_get_peer_signature_type_nid(ssl: *const SSL, nid: *mut c_int) -> c_int;
     pub fn SSL_get_read_ahead(ssl: *const SSL) -> c_int;
     pub fn SSL_has_pending(ssl: *const SSL) -> c_int;
+    pub fn SSL_free_buffers(ssl: *mut SSL) -> c_int;
     pub fn SSL_set_quiet_shutdown(ssl: *mut SSL, on: c_int);
     pub fn SSL_get_quiet_shutdown(ssl: *const SSL) -> c_int;
     pub fn SSL_CTX_set_quiet_shutdown(ctx: *mut SSL_CTX, on: c_int);

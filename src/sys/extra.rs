@@ -196,6 +196,11 @@ pub(crate) fn set_read_ahead(ssl: &mut SslRef, on: bool) {
     unsafe { decl::SSL_set_read_ahead(ssl.as_ptr(), c_int::from(on)) };
 }
 
+/// Switches `SSL_MODE_RELEASE_BUFFERS` off.
+pub(super) fn keep_buffers(ssl: &mut SslRef) {
+    control(ssl, decl::SSL_CTRL_CLEAR_MODE, ffi::SSL_MODE_RELEASE_BUFFERS, ptr::null_mut());
+}
+
 /// `SSL_has_pending`.
 pub(crate) fn has_pending(ssl: &SslRef) -> bool {
     // SAFETY: the SSL is alive.

@@ -11,8 +11,9 @@ use tokio::io::ReadBuf;
 
 use super::bio::{BioOwner, ByteIo};
 use super::decl;
+use super::extra;
 use super::hook::{self, Hooks};
-use super::queue;
+use super::{queue, renegotiation};
 use crate::values::error::Error;
 
 /// Why a call of libssl did not do what it was asked to.
@@ -63,6 +64,10 @@ impl<T: ByteIo> SslIo<T> {
     /// Joins the three. `ssl` must be fresh; its connect or accept state may be set before or after.
     pub(crate) fn new(mut ssl: Ssl, io: T, hooks: Arc<dyn Hooks>) -> Result<SslIo<T>, ErrorStack> {
         hook::install(&mut ssl, Arc::clone(&hooks))?;
+        // A record in one read, not in two; the transport gives no more than one.
+        extra::set_read_ahead(&mut ssl, true);
+        // Buffers are given back by `free_buffers`, not after each record.
+        extra::keep_buffers(&mut ssl);
         let bio = BioOwner::attach(io, ssl.as_ptr())?;
         Ok(SslIo { ssl: OwnedSsl { ssl, keep_session: false }, bio, hooks })
     }
@@ -196,6 +201,22 @@ impl<T> SslIo<T> {
     /// Frees the SSL and gives the transport back.
     pub(crate) fn into_io(self) -> T {
         self.bio.into_io()
+    }
+
+    /// Gives libssl's record buffers back, unless there is something in them: `SSL_free_buffers`.
+    pub(crate) fn free_buffers(&mut self) {
+        // SAFETY: the SSL is alive and exclusively ours; libssl makes new buffers when it needs them.
+        unsafe { decl::SSL_free_buffers(self.ssl.ssl.as_ptr()) };
+    }
+
+    /// Whether a read can do nothing but wait for a record: no part of one is in libssl's hands, no handshake is under way,
+    /// the peer has not closed, and no panic is to be told of.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let ssl = self.ssl();
+        !extra::has_pending(ssl)
+            && !renegotiation::in_init(ssl)
+            && !self.shutdown_state().received
+            && !self.hooks.parked().is_some()
     }
 
     /// Whether our or the peer's close_notify is on record: `SSL_get_shutdown`.

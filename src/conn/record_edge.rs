@@ -1,0 +1,108 @@
+//! Where the records end in what the peer sends.
+
+/// The bytes of a record before its body: type, version, length (RFC 8446, 5.1).
+const HEADER: usize = 5;
+
+/// The bytes before the body of a ClientHello in the format of SSL 2.0 (RFC 5246, appendix E.2).
+const OLD_HEADER: usize = 2;
+
+/// Follows the records of one direction.
+#[derive(Debug, Default)]
+pub(super) struct RecordEdge {
+    header: [u8; HEADER],
+    header_len: usize,
+    left: usize,
+}
+
+impl RecordEdge {
+    /// How many of these bytes belong to the record that is under way, or to the next one where none is. They are followed,
+    /// the others are not.
+    pub(super) fn advance(&mut self, bytes: &[u8]) -> usize {
+        let mut count = 0;
+        if self.left == 0 {
+            count = bytes.len().min(HEADER - self.header_len);
+            self.header[self.header_len..][..count].copy_from_slice(&bytes[..count]);
+            self.header_len += count;
+            if self.header_len < HEADER {
+                return count;
+            }
+            self.header_len = 0;
+            self.left = body_len(self.header);
+        }
+        let body = self.left.min(bytes.len() - count);
+        self.left -= body;
+        count + body
+    }
+
+    /// How many bytes of the record are still to come, once its header is known.
+    pub(super) fn left(&self) -> usize {
+        self.left
+    }
+}
+
+/// How many bytes follow these five.
+fn body_len(header: [u8; HEADER]) -> usize {
+    let [first, second, _, high, low] = header;
+    if first & 0x80 == 0 {
+        return usize::from(u16::from_be_bytes([high, low]));
+    }
+    let old = usize::from(u16::from_be_bytes([first & 0x7f, second]));
+    (OLD_HEADER + old).saturating_sub(HEADER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_piece_has_bytes_of_two_records(
+            lengths in proptest::collection::vec(0usize..3000, 1..8),
+            sizes in proptest::collection::vec(1usize..4000, 1..8),
+        ) {
+            let mut wire = Vec::new();
+            let mut ends = Vec::new();
+            for length in &lengths {
+                wire.extend([23, 3, 3]);
+                wire.extend((*length as u16).to_be_bytes());
+                wire.extend(vec![0xff; *length]);
+                ends.push(wire.len());
+            }
+            let (mut edge, mut at) = (RecordEdge::default(), 0);
+            for size in sizes.iter().cycle() {
+                if at == wire.len() {
+                    break;
+                }
+                let offered = &wire[at..wire.len().min(at + size)];
+                let end = ends.iter().copied().find(|end| *end > at).unwrap();
+                let count = edge.advance(offered);
+                // To the end of the record, or all; a header without its length says nothing of the end.
+                prop_assert!(count > 0);
+                prop_assert_eq!(count, offered.len().min(end - at));
+                at += count;
+            }
+            prop_assert_eq!(edge.left(), 0);
+        }
+
+        #[test]
+        fn whatever_comes_is_passed_on(bytes in proptest::collection::vec(any::<u8>(), 0..3000)) {
+            let (mut edge, mut at) = (RecordEdge::default(), 0);
+            while at < bytes.len() {
+                let count = edge.advance(&bytes[at..]);
+                prop_assert!(count > 0);
+                at += count;
+            }
+        }
+    }
+
+    #[test]
+    fn a_client_hello_in_the_format_of_ssl_2_is_one_record() {
+        let mut wire = vec![0x80, 43, 1, 3, 1];
+        wire.resize(45, 0);
+        wire.extend([22, 3, 1, 0, 1, 7]);
+        let mut edge = RecordEdge::default();
+        assert_eq!(edge.advance(&wire), 45);
+        assert_eq!(edge.advance(&wire[45..]), 6);
+    }
+}
