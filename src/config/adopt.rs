@@ -77,7 +77,7 @@ impl<S: Side> AdoptedBuilder<S> {
         self
     }
 
-    /// Sets how long a handshake may take. Default: 120 seconds.
+    /// Sets how long a handshake may take. Default: 120 seconds. With `Duration::MAX` there is no limit and no timer.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;

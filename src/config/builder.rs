@@ -363,7 +363,8 @@ impl<S: Side> ConfigBuilder<S> {
         self
     }
 
-    /// Sets how long a handshake may take, the hooks included. Default: 120 s.
+    /// Sets how long a handshake may take, the hooks included. Default: 120 s. With `Duration::MAX` there is no limit and no
+    /// timer, for applications that have one of their own around it.
     #[doc(alias = "handshakeTimeout")]
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {

@@ -2,16 +2,15 @@
 
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 
+use super::limit::Limit;
 use super::stream::TlsStream;
 use crate::config::context::ClientConfig;
 use crate::conn::connection::{Connection, Target};
 use crate::materials::session::Session;
-use crate::values::error::{Error, ErrorKind};
+use crate::values::error::Error;
 use crate::values::secret::Secret;
 
 /// Opens TLS connections as a client.
@@ -260,16 +259,10 @@ pub(super) async fn handshake<S>(mut connection: Connection<S>) -> Result<TlsStr
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let limit = connection.state().context().handshake_timeout;
+    let limit = Limit::of(connection.state().context().handshake_timeout);
     connection.state().set_timed();
-    match timeout(limit, poll_fn(|cx| connection.poll_handshake(cx))).await {
-        Ok(outcome) => outcome.map(|()| TlsStream::new(connection)),
-        Err(_) => Err(timed_out(limit)),
-    }
-}
-
-pub(super) fn timed_out(limit: Duration) -> Error {
-    Error::new(ErrorKind::Timeout, format!("the handshake did not end within {limit:?}"))
+    limit.within(poll_fn(|cx| connection.poll_handshake(cx))).await?;
+    Ok(TlsStream::new(connection))
 }
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! A handshake that the application takes part in: for early data.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::time::Duration;
+use std::future::poll_fn;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, timeout_at};
 
-use super::connector::timed_out;
+use super::limit::Limit;
 use super::stream::TlsStream;
 use crate::conn::connection::Connection;
 use crate::materials::negotiated::Negotiated;
@@ -54,16 +52,14 @@ use crate::values::error::Error;
 /// [`ConfigBuilder::early_data`](crate::ConfigBuilder::early_data).
 pub struct EarlyHandshake<S> {
     connection: Connection<S>,
-    limit: Duration,
-    /// None where the limit is beyond all time.
-    deadline: Option<Instant>,
+    limit: Limit,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> EarlyHandshake<S> {
     pub(super) fn new(connection: Connection<S>) -> EarlyHandshake<S> {
-        let limit = connection.state().context().handshake_timeout;
+        let limit = Limit::of(connection.state().context().handshake_timeout);
         connection.state().set_timed();
-        EarlyHandshake { connection, limit, deadline: Instant::now().checked_add(limit) }
+        EarlyHandshake { connection, limit }
     }
 
     /// Reads early data: the count, 0 when there is no more of it or none at all. Dropping the future loses nothing.
@@ -78,8 +74,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> EarlyHandshake<S> {
     /// `SSL_read_early_data`.
     pub async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Error> {
         let mut buf = ReadBuf::new(buf);
-        let (deadline, limit) = (self.deadline, self.limit);
-        within(deadline, limit, poll_fn(|cx| self.connection.poll_read_early(cx, &mut buf))).await?;
+        self.limit.within(poll_fn(|cx| self.connection.poll_read_early(cx, &mut buf))).await?;
         Ok(buf.filled().len())
     }
 
@@ -97,15 +92,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> EarlyHandshake<S> {
     /// `SSL_write_early_data`.
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let connection = &mut self.connection;
-        within(self.deadline, self.limit, async {
+        let part = async {
             let mut rest = bytes;
             while !rest.is_empty() {
                 let count = poll_fn(|cx| connection.poll_write_early(cx, rest)).await?;
                 rest = &rest[count..];
             }
             poll_fn(|cx| connection.poll_flush_early(cx)).await
-        })
-        .await
+        };
+        self.limit.within(part).await
     }
 
     /// Goes on to the end of the handshake. Early data that was not read is
@@ -117,8 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> EarlyHandshake<S> {
     /// # Panics
     /// As [`TlsAcceptor::accept`](crate::TlsAcceptor::accept).
     pub async fn finish(mut self) -> Result<TlsStream<S>, Error> {
-        let (deadline, limit) = (self.deadline, self.limit);
-        within(deadline, limit, poll_fn(|cx| self.connection.poll_handshake(cx))).await?;
+        self.limit.within(poll_fn(|cx| self.connection.poll_handshake(cx))).await?;
         Ok(TlsStream::new(self.connection))
     }
 }
@@ -138,17 +132,5 @@ impl<S> EarlyHandshake<S> {
 impl<S: fmt::Debug> fmt::Debug for EarlyHandshake<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EarlyHandshake").field("io", self.get_ref()).finish_non_exhaustive()
-    }
-}
-
-/// Awaits what must be done by then.
-async fn within<T>(
-    deadline: Option<Instant>,
-    limit: Duration,
-    future: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    match deadline {
-        Some(deadline) => timeout_at(deadline, future).await.unwrap_or_else(|_| Err(timed_out(limit))),
-        None => future.await,
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod connector;
 pub(crate) mod control;
 pub(crate) mod early;
 pub(crate) mod engine;
+mod limit;
 mod openssl_stream;
 pub(crate) mod server;
 pub(crate) mod start;

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 use tokio_openssl::SslStream;
 
 use super::acceptor::TlsAcceptor;
-use super::connector::{ConnectOptions, TlsConnector, timed_out};
+use super::connector::{ConnectOptions, TlsConnector};
+use super::limit::Limit;
 use crate::config::context::Context;
 use crate::conn::connection::{Target, check, prepare};
 use crate::conn::drive::poll_pending;
@@ -74,9 +74,8 @@ where
     let (mut ssl, state, _) = prepare(context, target)?;
     hook::install(&mut ssl, Arc::clone(&state) as _).map_err(|e| failed(&e))?;
     let mut stream = SslStream::new(ssl, io).map_err(|e| failed(&e))?;
-    let limit = context.handshake_timeout;
     let steps = poll_fn(|cx| poll_handshake(&mut stream, &state, cx));
-    timeout(limit, steps).await.map_err(|_| timed_out(limit))??;
+    Limit::of(context.handshake_timeout).within(steps).await?;
     check(stream.ssl(), &state)?;
     state.set_established();
     Ok(stream)

@@ -4,9 +4,9 @@ use std::fmt;
 use std::future::poll_fn;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::timeout;
 
-use super::connector::{handshake, timed_out};
+use super::connector::handshake;
+use super::limit::Limit;
 use super::stream::TlsStream;
 use crate::config::context::ServerConfig;
 use crate::conn::connection::Connection;
@@ -42,11 +42,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> StartHandshake<S> {
     pub(super) async fn read(mut connection: Connection<S>) -> Result<StartHandshake<S>, Error> {
         connection.choose_by_hand();
         connection.state().set_timed();
-        let limit = connection.state().context().handshake_timeout;
-        match timeout(limit, poll_fn(|cx| connection.poll_hello(cx))).await {
-            Ok(hello) => Ok(StartHandshake { hello: hello?, connection }),
-            Err(_) => Err(timed_out(limit)),
-        }
+        let limit = Limit::of(connection.state().context().handshake_timeout);
+        let hello = limit.within(poll_fn(|cx| connection.poll_hello(cx))).await?;
+        Ok(StartHandshake { hello, connection })
     }
 
     /// Goes on with the acceptor's own configuration, with its static names, and without its resolver.
