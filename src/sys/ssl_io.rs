@@ -74,8 +74,9 @@ impl<T: ByteIo> SslIo<T> {
 
     /// `SSL_do_handshake`.
     pub(crate) fn handshake(&mut self) -> Result<(), Stop> {
+        // It clears the error queue itself.
         // SAFETY: the SSL is alive and exclusively ours.
-        self.call(|ssl| unsafe { ffi::SSL_do_handshake(ssl) })
+        self.run(|ssl| unsafe { ffi::SSL_do_handshake(ssl) })
     }
 
     /// `SSL_read_ex` into the free part of `buf`; the count of bytes read, which is not 0.
@@ -148,6 +149,11 @@ impl<T: ByteIo> SslIo<T> {
 
     fn call(&mut self, call: impl FnOnce(*mut ffi::SSL) -> c_int) -> Result<(), Stop> {
         queue::clear();
+        self.run(call)
+    }
+
+    /// A call with a clean error queue.
+    fn run(&mut self, call: impl FnOnce(*mut ffi::SSL) -> c_int) -> Result<(), Stop> {
         let ret = call(self.ssl.ssl.as_ptr());
         self.bio.resume_panic();
         if self.hooks.parked().is_some() {
