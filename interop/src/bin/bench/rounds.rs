@@ -201,6 +201,17 @@ pub(crate) fn run(words: &[String]) -> Result<bool> {
     Ok(missed == 0)
 }
 
+/// The order of a round: nobody is always the first, nor always behind the same one, who may leave caches cold, or threads
+/// that are not done.
+fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
+    let prime_to_count = |step: &usize| {
+        (2..=*step).all(|factor| !count.is_multiple_of(factor) || !step.is_multiple_of(factor))
+    };
+    let steps: Vec<usize> = (1..count.max(2)).filter(prime_to_count).collect();
+    let step = steps[round % steps.len()];
+    (0..count).map(move |turn| (turn * step + round) % count)
+}
+
 fn measure_all(asked: &Asked, contestants: &mut [Contestant]) -> Result<Vec<Measured>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let all = asked.rows.iter();
@@ -214,9 +225,7 @@ fn measure_all(asked: &Asked, contestants: &mut [Contestant]) -> Result<Vec<Meas
             if is_watched {
                 eprint!("\rround {} of {}: {:<40}", round + 1, asked.rounds, row.name);
             }
-            for turn in 0..contestants.len() {
-                // Nobody is always the first, or behind the same one.
-                let who = (turn + round) % contestants.len();
+            for who in order(contestants.len(), round) {
                 let Some(figures) = &mut measured[place].figures[who] else { continue };
                 let contestant = &mut contestants[who];
                 let figure = contestant.figure(&runtime, row, &mut repeats[place][who]);
@@ -264,4 +273,26 @@ fn tsv(contestants: &[Contestant], measured: &[Measured]) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_round_has_everybody_once_and_neighbours_change() {
+        for count in 1..10 {
+            let rounds: Vec<Vec<usize>> = (0..4).map(|round| order(count, round).collect()).collect();
+            for round in &rounds {
+                let mut sorted = round.clone();
+                sorted.sort_unstable();
+                assert_eq!(sorted, (0..count).collect::<Vec<_>>());
+            }
+            let before = |round: &[usize]| {
+                let place = round.iter().position(|who| *who == 0).unwrap();
+                round[(place + count - 1) % count]
+            };
+            assert!(count < 3 || before(&rounds[0]) != before(&rounds[1]), "{rounds:?}");
+        }
+    }
 }
