@@ -11,7 +11,6 @@ mod hello;
 pub(crate) mod holdback;
 mod plaintext;
 pub(crate) mod question;
-mod record_edge;
 mod record_pace;
 pub(crate) mod rehandshake;
 pub(crate) mod request;

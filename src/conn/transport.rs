@@ -15,9 +15,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffer::{Input, Output};
 use super::holdback::HoldBack;
-use super::record_edge::RecordEdge;
+
 use super::wakers::{Flow, Role, Wakers};
 use crate::sys::bio::{ByteIo, IoStep};
+use crate::values::record_edge::RecordEdge;
 
 /// Corked bytes beyond which the socket is tried in the middle of a call.
 const CORK_LIMIT: usize = 64 * 1024;

@@ -11,6 +11,7 @@ use openssl_sys as ffi;
 use tokio::io::ReadBuf;
 
 use super::guard::{Parked, guard};
+use crate::values::record_edge::RecordEdge;
 
 /// What a transport answers to libssl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +43,8 @@ struct Link {
     write: unsafe fn(*mut Link, &[u8]) -> IoStep,
     flush: unsafe fn(*mut Link) -> IoStep,
     parked: Parked,
+    /// What libssl has been given.
+    edge: RecordEdge,
 }
 
 /// A `ByteIo` and the link to it, in one allocation. `link` is first: a pointer to it is a pointer to the whole.
@@ -74,6 +77,7 @@ impl<T: ByteIo> BioOwner<T> {
             write: write_through::<T>,
             flush: flush_through::<T>,
             parked: Parked::default(),
+            edge: RecordEdge::default(),
         };
         let linked = NonNull::from(Box::leak(Box::new(Linked { link, io })));
         // SAFETY: the BIO is fresh and ours; its data outlives it, or is taken from it, by `drop` of the owner. The
@@ -99,6 +103,12 @@ impl<T> BioOwner<T> {
     pub(super) fn io_mut(&mut self) -> &mut T {
         // SAFETY: as in `io`, and the borrow is exclusive.
         unsafe { &mut (*self.linked.as_ptr()).io }
+    }
+
+    /// Whether libssl has been given whole records only.
+    pub(super) fn is_between_records(&self) -> bool {
+        // SAFETY: as in `io`.
+        unsafe { (*self.linked.as_ptr()).link.edge.is_between() }
     }
 
     /// Throws on what the `ByteIo` threw inside the last call of libssl.

@@ -209,10 +209,16 @@ impl<T> SslIo<T> {
         self.bio.into_io()
     }
 
-    /// Gives libssl's record buffers back, unless there is something in them: `SSL_free_buffers`.
+    /// Gives libssl's record buffers back, when there is nothing in them: `SSL_free_buffers`.
+    ///
+    /// Before 3.0.14 and in 1.1.1 libssl does not see by itself that it has half a record, or that of a whole one not all was
+    /// read, and uses the buffer after (CVE-2024-4741).
     pub(crate) fn free_buffers(&mut self) {
-        // SAFETY: the SSL is alive and exclusively ours; libssl makes new buffers when it needs them.
-        unsafe { decl::SSL_free_buffers(self.ssl.ssl.as_ptr()) };
+        if self.bio.is_between_records() && !extra::has_pending(self.ssl()) {
+            // SAFETY: the SSL is alive and exclusively ours. All records that libssl was given are whole, and none of them waits
+            // to be read; it never has half a write, for the transport takes all. It makes new buffers when it needs them.
+            unsafe { decl::SSL_free_buffers(self.ssl.ssl.as_ptr()) };
+        }
     }
 
     /// Whether a read can do nothing but wait for a record: no part of one is in libssl's hands, no handshake is under way,

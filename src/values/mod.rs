@@ -12,6 +12,7 @@ pub(crate) mod nearest;
 pub(crate) mod options;
 pub(crate) mod protocol;
 pub(crate) mod psk;
+pub(crate) mod record_edge;
 pub(crate) mod record_sizing;
 pub(crate) mod secret;
 pub(crate) mod ticket_key;

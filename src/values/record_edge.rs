@@ -1,23 +1,30 @@
 //! Where the records end in what the peer sends.
 
+use std::ops::RangeInclusive;
+
 /// The bytes of a record before its body: type, version, length (RFC 8446, 5.1).
 const HEADER: usize = 5;
 
 /// The bytes before the body of a ClientHello in the format of SSL 2.0 (RFC 5246, appendix E.2).
 const OLD_HEADER: usize = 2;
 
+/// The types that records have: ChangeCipherSpec, alerts, handshake, data, heartbeats.
+const TYPES: RangeInclusive<u8> = 20..=24;
+
 /// Follows the records of one direction.
 #[derive(Debug, Default)]
-pub(super) struct RecordEdge {
+pub(crate) struct RecordEdge {
     header: [u8; HEADER],
     header_len: usize,
     left: usize,
+    /// There was something that is no record of TLS: nobody knows where others see its end.
+    strange: bool,
 }
 
 impl RecordEdge {
     /// How many of these bytes belong to the record that is under way, or to the next one where none is. They are followed,
     /// the others are not.
-    pub(super) fn advance(&mut self, bytes: &[u8]) -> usize {
+    pub(crate) fn advance(&mut self, bytes: &[u8]) -> usize {
         let mut count = 0;
         if self.left == 0 {
             count = bytes.len().min(HEADER - self.header_len);
@@ -28,14 +35,20 @@ impl RecordEdge {
             }
             self.header_len = 0;
             self.left = body_len(self.header);
+            self.strange |= !TYPES.contains(&self.header[0]);
         }
         let body = self.left.min(bytes.len() - count);
         self.left -= body;
         count + body
     }
 
+    /// Whether all records that were begun are whole, and all were records of TLS.
+    pub(crate) fn is_between(&self) -> bool {
+        self.left == 0 && self.header_len == 0 && !self.strange
+    }
+
     /// How many bytes of the record are still to come, once its header is known.
-    pub(super) fn left(&self) -> usize {
+    pub(crate) fn left(&self) -> usize {
         self.left
     }
 }
@@ -81,6 +94,7 @@ mod tests {
                 prop_assert!(count > 0);
                 prop_assert_eq!(count, offered.len().min(end - at));
                 at += count;
+                prop_assert_eq!(edge.is_between(), at == end);
             }
             prop_assert_eq!(edge.left(), 0);
         }
@@ -104,5 +118,6 @@ mod tests {
         let mut edge = RecordEdge::default();
         assert_eq!(edge.advance(&wire), 45);
         assert_eq!(edge.advance(&wire[45..]), 6);
+        assert!(!edge.is_between(), "who takes it for a record of TLS sees another end");
     }
 }
