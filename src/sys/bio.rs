@@ -243,6 +243,10 @@ unsafe extern "C" fn bio_read(bio: *mut ffi::BIO, buf: *mut c_char, len: c_int) 
                 // The count that matters is that of the buffer, so that a ByteIo cannot claim more than it wrote; and the
                 // buffer must be libssl's still, not another one that was put in its place.
                 IoStep::Bytes(_) if ptr::eq(buf.filled().as_ptr(), start) => {
+                    let mut rest = buf.filled();
+                    while !rest.is_empty() {
+                        rest = &rest[(*link).edge.advance(rest)..];
+                    }
                     IoStep::Bytes(buf.filled().len())
                 }
                 IoStep::Bytes(_) => IoStep::Failed,
@@ -302,4 +306,47 @@ unsafe extern "C" fn bio_ctrl(bio: *mut ffi::BIO, command: c_int, _num: c_long, 
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use foreign_types::ForeignType;
+    use openssl::ssl::{Ssl, SslContext, SslMethod};
+
+    /// Gives these bytes, and then nothing.
+    struct Piece(&'static [u8]);
+
+    impl ByteIo for Piece {
+        fn read(&mut self, buf: &mut ReadBuf<'_>) -> IoStep {
+            let count = self.0.len().min(buf.remaining());
+            buf.put_slice(&self.0[..count]);
+            self.0 = &self.0[count..];
+            if count > 0 { IoStep::Bytes(count) } else { IoStep::Retry }
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> IoStep {
+            IoStep::Bytes(bytes.len())
+        }
+
+        fn flush(&mut self) -> IoStep {
+            IoStep::Bytes(1)
+        }
+    }
+
+    #[test]
+    fn half_a_record_is_not_between_records() {
+        let hello: &[u8] = &[22, 3, 1, 0, 50, 1, 0, 0, 46, 3, 3];
+        for (piece, is_between) in
+            [(&hello[..0], true), (&hello[..3], false), (&hello[..5], false), (hello, false)]
+        {
+            let context = SslContext::builder(SslMethod::tls_server()).unwrap().build();
+            let mut ssl = Ssl::new(&context).unwrap();
+            ssl.set_accept_state();
+            let owner = BioOwner::attach(Piece(piece), ssl.as_ptr()).unwrap();
+            // SAFETY: the SSL is alive.
+            assert_eq!(unsafe { ffi::SSL_do_handshake(ssl.as_ptr()) }, -1);
+            assert_eq!(owner.is_between_records(), is_between, "{piece:?}");
+        }
+    }
 }
