@@ -8,7 +8,7 @@ use openssl::pkey::Id;
 use openssl::ssl::{Ssl, SslRef, SslVersion};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::drive::{Ended, poll_pending};
+use super::drive::Ended;
 use super::early::Early;
 use super::failure;
 use super::question::Question;
@@ -123,7 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if let Phase::Deciding = self.phase {
             // What libssl wrote last is held back meanwhile.
             if let Err(error) =
-                ready!(self.poll_decision(cx)).and_then(|()| check(self.io.ssl(), &self.state))
+                ready!(self.poll_decision(Role::Reader, cx)).and_then(|()| check(self.io.ssl(), &self.state))
             {
                 self.phase = Phase::Failing(error);
             } else {
@@ -149,11 +149,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     /// Awaits what the application says of a peer that libssl has accepted already, and tells it of the session.
-    fn poll_decision(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
+    fn poll_decision(&mut self, role: Role, cx: &TaskContext<'_>) -> Poll<Result<(), Error>> {
+        self.io.io_mut().enter(role, cx);
         if let Some(peer) = self.state.take_undecided() {
             self.state.put_question(Question::Peer(peer));
         }
-        ready!(poll_pending(&self.state, cx));
+        ready!(self.poll_hook());
         self.state.set_decided();
         if self.state.parked().is_some() {
             self.io.io_mut().discard();
@@ -217,10 +218,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Sends what is left to send; then tells of a failure, once.
     pub(super) fn poll_settle(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        if self.is_failing() {
-            ready!(poll_pending(&self.state, cx));
-        }
         self.io.io_mut().enter(role, cx);
+        if self.is_failing() {
+            ready!(self.poll_hook());
+        }
         let pushed = ready!(self.io.io_mut().poll_push());
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Failing(error) => {
@@ -337,7 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ready when the application has decided on the peer of a later handshake.
     pub(super) fn poll_decided(&mut self, role: Role, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         if self.state.is_undecided()
-            && let Err(error) = ready!(self.poll_decision(cx))
+            && let Err(error) = ready!(self.poll_decision(role, cx))
         {
             self.fail_with(error);
             return self.poll_settle(role, cx);

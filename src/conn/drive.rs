@@ -51,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ) -> Poll<Result<T, Ended>> {
         self.io.io_mut().enter(role, cx);
         loop {
-            ready!(poll_pending(&self.state, cx));
+            ready!(self.poll_hook());
             if let Some(refusal) = self.state.refusal() {
                 return Poll::Ready(Err(Ended::Failed(failure::of_refusal(refusal))));
             }
@@ -89,6 +89,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
         }
+    }
+
+    /// Awaits the operation that a hook has left, on behalf of the task that has entered.
+    pub(super) fn poll_hook(&mut self) -> Poll<()> {
+        let state = &self.state;
+        self.io.io_mut().poll_hook(|cx| poll_pending(state, cx))
     }
 
     /// A PSK identity is held back from libssl: asks for its key, or lets it pass. False when nothing is held.

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::buffer::{Input, Output};
+use super::buffer::{INPUT_SIZE, Input, Output};
 use super::holdback::HoldBack;
 
 use super::wakers::{Flow, Role, Wakers};
@@ -123,6 +123,11 @@ impl<S> Transport<S> {
     /// A task polls the connection.
     pub(crate) fn enter(&mut self, role: Role, cx: &Context<'_>) {
         self.wakers.enter(role, cx);
+    }
+
+    /// Polls an operation that a hook has left, for both tasks where both wait for it.
+    pub(crate) fn poll_hook(&mut self, poll: impl FnOnce(&mut Context<'_>) -> Poll<()>) -> Poll<()> {
+        self.wakers.poll(Flow::Hook, poll)
     }
 
     /// Wakes the other task of a split stream.
@@ -298,8 +303,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
                 // The rest waits for the application's answer, not for the socket.
                 return IoStep::Retry;
             }
-            // Without read-ahead libssl asks for a header alone.
-            if self.direct && buf.remaining() >= LARGE {
+            // The rest of a record may be small; and what is too much for libssl must fit into our buffer.
+            if self.direct && (LARGE..=INPUT_SIZE).contains(&buf.remaining()) {
                 return self.read_direct(buf);
             }
             if let Some(stop) = self.fill() {
@@ -347,5 +352,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
         // The push itself is the caller's, after the call of libssl: it can wait, libssl cannot.
         self.flush_due = true;
         IoStep::Bytes(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::mem::MaybeUninit;
+    use std::task::Waker;
+
+    /// Records of 4096 bytes, without an end and as many as fit.
+    #[derive(Default)]
+    struct Flood(usize);
+
+    impl AsyncRead for Flood {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            // The first one alone.
+            let count = if self.0 == 0 { 5 + 4096 } else { buf.remaining() };
+            for at in self.0..self.0 + count {
+                buf.put_slice(&[[23, 3, 3, 0x10, 0].get(at % (5 + 4096)).copied().unwrap_or(0)]);
+            }
+            self.0 += count;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Flood {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_libssl_with_a_larger_buffer_than_ours_gets_one_record_at_a_time() {
+        let mut transport = Transport::new(Flood::default());
+        transport.enter(Role::Reader, &Context::from_waker(Waker::noop()));
+        // SSL_CTX_set_default_read_buffer_len
+        let mut room = vec![MaybeUninit::uninit(); 4 * INPUT_SIZE];
+        for _ in 0..100 {
+            let mut buf = ReadBuf::uninit(&mut room);
+            // A record, or the part of it that our own buffer had room for.
+            assert!(matches!(transport.read(&mut buf), IoStep::Bytes(1..=4101)));
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A write that must read (a renegotiation) registers itself for reading in the inner stream, which keeps one waker
 //! a direction: the reader that waits there would sleep past its data. So whoever polls the inner stream while the
-//! other task waits for the same direction leaves a waker that wakes both.
+//! other task waits for the same direction leaves a waker that wakes both. The same holds for the operation of a hook that both
+//! wait for.
 
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
@@ -14,17 +15,18 @@ pub(crate) enum Role {
     Writer,
 }
 
-/// A direction of the inner stream.
+/// What is waited for: a direction of the inner stream, or an operation that a hook has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
     In,
     Out,
+    Hook,
 }
 
 struct Seat {
     waker: Waker,
-    /// Whether this task's last poll of the inner stream in a direction was answered "pending".
-    waits: [bool; 2],
+    /// Whether this task's last poll of each flow was answered "pending".
+    waits: [bool; 3],
 }
 
 /// The two seats, and who sits at the wheel.
@@ -35,7 +37,7 @@ pub(crate) struct Wakers {
 
 impl Wakers {
     pub(crate) fn new() -> Wakers {
-        let seat = || Seat { waker: Waker::noop().clone(), waits: [false; 2] };
+        let seat = || Seat { waker: Waker::noop().clone(), waits: [false; 3] };
         Wakers { seats: [seat(), seat()], role: Role::Reader }
     }
 
@@ -44,7 +46,7 @@ impl Wakers {
         self.role = role;
         let seat = &mut self.seats[role as usize];
         seat.waker.clone_from(cx.waker());
-        seat.waits = [false; 2];
+        seat.waits = [false; 3];
     }
 
     /// Wakes the task that polled last in this role, and is not the one that polls now.
@@ -55,7 +57,7 @@ impl Wakers {
         }
     }
 
-    /// Polls the inner stream in the direction `flow` with the right waker.
+    /// Polls what `flow` says with the right waker.
     pub(crate) fn poll<T>(
         &mut self,
         flow: Flow,

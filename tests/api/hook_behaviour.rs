@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use patina_tls::{
     Alert, Capability, Client, ClientAuth, ConfigBuilder, ConnectOptions, Error, ErrorKind, HookResult,
-    PreSharedKey, ProtocolVersion, PskIdentity, Secret, Selection, Server, ServerConfig, Session,
-    SessionStore, TicketKey, TlsAcceptor, TlsConnector,
+    PreSharedKey, ProtocolVersion, PskIdentity, RenegotiateOptions, RenegotiationPolicy, Secret, Selection,
+    Server, ServerConfig, Session, SessionStore, TicketKey, TlsAcceptor, TlsConnector,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -604,4 +604,50 @@ async fn random_behaviour_of_every_hook_leaves_nothing_behind() {
         }
     }
     assert_eq!(census.alive(), 0, "futures were left behind");
+}
+
+#[tokio::test]
+async fn a_reader_that_waits_for_a_hook_is_woken_though_a_write_that_was_dropped_has_waited_too() {
+    for version in BOTH {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let answered = std::sync::Mutex::new(Some(answered));
+        let client = client().versions(version).post_handshake_auth(true).certificate_resolver(move |_| {
+            let answered = answered.lock().unwrap().take().unwrap();
+            async move {
+                answered.await?;
+                Ok(Some(identity("client-rsa")))
+            }
+        });
+        let server = server()
+            .versions(version)
+            .trust(trust("root"))
+            .renegotiation(RenegotiationPolicy::allow_unlimited());
+        let client = client.renegotiation(RenegotiationPolicy::allow_unlimited()).build().unwrap();
+        let (client, server) = handshake(&client, "localhost", &server.build().unwrap()).await;
+        let (client, mut server) = (client.unwrap(), server.unwrap());
+        let (mut reader, mut writer) = tokio::io::split(client);
+        let reading = tokio::spawn(async move {
+            let mut heard = [0; 5];
+            reader.read_exact(&mut heard).await.map(|_| heard)
+        });
+        let asking = tokio::spawn(async move {
+            match version {
+                ProtocolVersion::TLSv1_3 => server.authenticate_client(ClientAuth::Require).await.unwrap(),
+                _ => {
+                    let options = RenegotiateOptions::new().client_auth(ClientAuth::Require);
+                    server.renegotiate(options).await.unwrap();
+                }
+            }
+            server.write_all(b"hello").await.unwrap();
+            server
+        });
+        // The reader comes to the hook first, then the writer waits for it and gives up.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let write = tokio::time::timeout(Duration::from_millis(50), writer.write_all(b"x"));
+        assert!(write.await.is_err(), "{version}");
+        answer.send(()).unwrap();
+        let heard = tokio::time::timeout(Duration::from_secs(5), reading).await.expect("the reader sleeps");
+        assert_eq!(&heard.unwrap().unwrap(), b"hello", "{version}");
+        asking.await.unwrap();
+    }
 }

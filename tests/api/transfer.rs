@@ -587,3 +587,41 @@ async fn the_size_of_records_can_change_while_the_connection_is_open() {
     near.read_exact(&mut heard).await.unwrap();
     assert_eq!(heard, [9; 5000]);
 }
+
+/// The buffer with the front of a record is not given back while its rest is awaited: 1.1.1, and 3.0 before 3.0.14, would
+/// (CVE-2024-4741), and another connection would get it.
+#[tokio::test]
+async fn records_that_come_in_parts_on_several_connections_do_not_mix() {
+    for version in [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3] {
+        let (client, server) = configs(version);
+        let mut all = Vec::new();
+        for _ in 0..4 {
+            let mut both = crate::support::pair::engines(&client, "localhost", &server);
+            both.shake().unwrap();
+            both.client.receive(&both.server.take_output());
+            assert_eq!(both.client.read(&mut [0; 10]).unwrap(), None);
+            all.push(both);
+        }
+        for round in 0..3_u8 {
+            let records: Vec<Vec<u8>> = (0..4_u8)
+                .map(|at| {
+                    let server = &mut all[usize::from(at)].server;
+                    assert_eq!(server.write(&[0x10 * round + at; 10_000]).unwrap(), 10_000);
+                    server.take_output()
+                })
+                .collect();
+            // Headers alone, and on every other connection a byte more; then the rest.
+            let cut = |at: usize| 5 + at % 2;
+            let mut buf = vec![0; 10_000];
+            for (at, both) in all.iter_mut().enumerate() {
+                both.client.receive(&records[at][..cut(at)]);
+                assert_eq!(both.client.read(&mut buf).unwrap(), None);
+            }
+            for (at, both) in all.iter_mut().enumerate() {
+                both.client.receive(&records[at][cut(at)..]);
+                assert_eq!(both.client.read(&mut buf).unwrap(), Some(10_000), "{version} {round} {at}");
+                assert!(buf.iter().all(|byte| *byte == 0x10 * round + at as u8));
+            }
+        }
+    }
+}
