@@ -17,7 +17,6 @@ use crate::config::context::Context;
 use crate::materials::session::Session;
 use crate::materials::verify::ServerVerification;
 use crate::sys::early_data::{session_peer, status};
-
 use crate::sys::{compat, ssl as sys};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::early_data::EarlyDataStatus;
@@ -117,6 +116,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.early =
                     if outcome.is_pending() { Early::Receiving(bytes) } else { Early::Received(bytes) };
                 outcome
+            }
+            Early::Sending(bytes) if !self.has_good_ticket() => {
+                self.early = Early::Offered(bytes);
+                Poll::Ready(Ok(()))
             }
             Early::Sending(bytes) => {
                 let outcome = self.poll_call(Role::Reader, cx, |io| io.write_early(bytes.as_bytes()));
@@ -223,6 +226,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 }
 
 impl<S> Connection<S> {
+    /// Whether the ticket that was good when the connection was made is so still, now that the ClientHello is: an engine may
+    /// have waited.
+    fn has_good_ticket(&self) -> bool {
+        let session = self.ssl().session().map(|session| Session::new(session.to_owned()));
+        session.is_some_and(|session| session.is_ticket_good_at(SystemTime::now()))
+    }
+
     /// Whether a server may write, though the client has not finished: to a client whose early data it has accepted.
     fn is_answering_early(&self) -> bool {
         let begun = matches!(self.early, Early::Receiving(_) | Early::Received(_));

@@ -96,7 +96,8 @@ unsafe extern "C" fn server(
 ) -> c_uint {
     // SAFETY: libssl calls this with a live SSL, a C string, and a place of that size.
     unsafe {
-        if identity.is_null() {
+        // In TLS 1.3 `find_session` has answered: libssl asks here as well before it takes the identity for a ticket.
+        if identity.is_null() || ffi::SSL_version(ssl) == ffi::TLS1_3_VERSION {
             return 0;
         }
         let identity = CStr::from_ptr(identity).to_bytes();

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use openssl::ssl::SslOptions;
 use patina_tls::{
     BlockingStream, ConfigBuilder, ConnectOptions, EarlyDataStatus, ErrorKind, MemorySessionStore,
     PreSharedKey, ProtocolVersion, PskIdentity, SecureOptions, Server, ServerConfig, Session, TicketKey,
-    TlsAcceptor, TlsConnector, TlsEngine,
+    TlsAcceptor, TlsConnector, TlsEngine, UnknownPskIdentity,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -306,27 +307,53 @@ async fn a_hello_retry_request_leaves_it_to_the_client() {
     is_left_to_the_client(near, far, REQUEST).await;
 }
 
+fn seconds(session: &Session) -> u64 {
+    session.created().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap().as_secs()
+}
+
+/// The session as if it had been made at another time.
+fn made_at(session: &Session, time: u32) -> Session {
+    let mut der = session.to_der().unwrap();
+    // The time is the INTEGER under the tag [1].
+    let made = u32::try_from(seconds(session)).unwrap().to_be_bytes();
+    let place = der.windows(4).position(|bytes| bytes == made).unwrap();
+    der[place..place + 4].copy_from_slice(&time.to_be_bytes());
+    let session = Session::from_der(&der).unwrap();
+    assert_eq!(seconds(&session), u64::from(time));
+    session
+}
+
 #[tokio::test]
 async fn a_ticket_that_is_too_old_is_not_offered_and_neither_is_early_data() {
     let server = early_server().session_timeout(std::time::Duration::from_secs(1)).build().unwrap();
     let session = session(&server).await;
     assert_eq!(session.ticket_lifetime_hint().as_secs(), 1);
-    let made = session.created();
-    let mut der = session.to_der().unwrap();
-    // As if it had been made in 2001: the time is the INTEGER under the tag [1].
-    let seconds = made.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap().as_secs();
-    let time = u32::try_from(seconds).unwrap().to_be_bytes();
-    let place = der.windows(4).position(|bytes| bytes == time).unwrap();
-    der[place..place + 4].copy_from_slice(&1_000_000_000u32.to_be_bytes());
-    let old = Session::from_der(&der).unwrap();
-    assert_eq!(
-        old.created().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap().as_secs(),
-        1_000_000_000
-    );
+    let old = made_at(&session, 1_000_000_000);
     let mut engines = engines(&client().build().unwrap(), target(&old, REQUEST), &server);
     engines.client.advance().unwrap();
     let hello = engines.client.take_output();
     assert_eq!(hello[0], 22);
+    assert_eq!(hello.len(), first_record(&hello).len(), "one record, the ClientHello");
+    engines.server.receive(&hello);
+    engines.shake().unwrap();
+    assert_eq!(engines.client.negotiated().early_data_status(), EarlyDataStatus::NotSent);
+    assert_eq!(engines.client.take_unsent_early_data().unwrap().as_bytes(), REQUEST);
+}
+
+#[tokio::test]
+async fn a_ticket_that_becomes_too_old_before_the_engine_begins_carries_no_early_data() {
+    let server = early_server().build().unwrap();
+    let session = session(&server).await;
+    let lifetime = u32::try_from(session.ticket_lifetime_hint().as_secs()).unwrap();
+    let made = u32::try_from(seconds(&session)).unwrap() - lifetime + 2;
+    let session = made_at(&session, made);
+    let mut engines = engines(&client().build().unwrap(), target(&session, REQUEST), &server);
+    // libssl counts one second less, and two to be sure.
+    while session.created().elapsed().unwrap() < session.ticket_lifetime_hint() + Duration::from_secs(3) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    engines.client.advance().unwrap();
+    let hello = engines.client.take_output();
     assert_eq!(hello.len(), first_record(&hello).len(), "one record, the ClientHello");
     engines.server.receive(&hello);
     engines.shake().unwrap();
@@ -351,6 +378,19 @@ async fn a_pre_shared_key_carries_no_early_data() {
     let (near, far) = (near.unwrap(), far.unwrap());
     assert_eq!(statuses(&near, &far), NOT_SENT);
     is_left_to_the_client(near, far, REQUEST).await;
+}
+
+#[tokio::test]
+async fn a_server_that_hides_which_keys_it_has_resumes_its_tickets_and_takes_early_data() {
+    let hiding = early_server()
+        .psk_resolver(|_| async { Ok(None) })
+        .unknown_psk_identity(UnknownPskIdentity::Hide)
+        .build()
+        .unwrap();
+    let session = session(&hiding).await;
+    let (near, mut far) = connect(&session, REQUEST, &hiding).await;
+    assert_eq!(statuses(&near, &far), ACCEPTED);
+    assert_eq!(far.take_early_data().as_deref(), Some(REQUEST));
 }
 
 #[tokio::test]
