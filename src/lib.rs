@@ -111,6 +111,7 @@ pub use materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlag
 pub use sys::adopt::AdoptedContext;
 pub use values::alert::Alert;
 pub use values::alpn::AlpnProtocols;
+pub use values::certificate_compression::CertificateCompression;
 pub use values::early_data::EarlyDataStatus;
 pub use values::error::{Error, ErrorKind};
 pub use values::hello::ClientHello;

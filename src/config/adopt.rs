@@ -124,6 +124,7 @@ impl<S: Side> AdoptedBuilder<S> {
             psk_source: None,
             alpn_resolver: None,
             certificate_resolver: None,
+            certificate_compression: None,
             peer_verifier: None,
             session_store: None,
             session_store_timeout: SESSION_STORE_TIMEOUT,

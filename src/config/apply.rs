@@ -15,6 +15,7 @@ use openssl::ssl::{
 
 use super::cipher_list::CipherList;
 use super::ciphers::set_ciphers;
+use super::compression;
 use super::context::{Context, Warnings};
 use super::names::Names;
 use super::settings::{CipherPreference, DhChoice, Parsed, SessionCache, Settings};
@@ -124,6 +125,10 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
             .map_err(|e| refused("client_cert_engine", &e).context(format_args!("engine {id:?}")))?;
     }
 
+    if let Some(algorithms) = &settings.certificate_compression {
+        compression::set_algorithms(&mut ctx, algorithms)?;
+    }
+
     if settings.post_handshake_auth {
         extra::set_context_post_handshake_auth(&mut ctx, true);
     }
@@ -229,6 +234,10 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     for step in settings.openssl {
         step(&mut ctx).map_err(|e| refused("with_openssl", &e))?;
     }
+    // Also what the application's step has added. A client compresses when it is asked for its certificate.
+    if let (Role::Server, Some(algorithms)) = (role, &settings.certificate_compression) {
+        warnings.extend(compression::compress(&mut ctx, algorithms));
+    }
     if settings.early_data > 0 && !guarded && ctx.options().contains(early_data::NO_ANTI_REPLAY) {
         let text =
             "NO_ANTI_REPLAY lets everybody who has seen early data send it again: it needs a replay_guard";
@@ -282,6 +291,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         without_identity: settings.identities.is_empty() && settings.certificate_resolver.is_none(),
         alpn_resolver: settings.alpn_resolver,
         certificate_resolver: settings.certificate_resolver,
+        certificate_compression: settings.certificate_compression,
         peer_verifier: settings.peer_verifier,
         ticket_keys,
         ticket_key_resolver: settings.ticket_key_resolver,

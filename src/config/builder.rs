@@ -31,6 +31,7 @@ use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
 use crate::values::alpn::AlpnProtocols;
+use crate::values::certificate_compression::CertificateCompression;
 use crate::values::error::Error;
 use crate::values::limit::RenegotiationPolicy;
 use crate::values::name_pattern::ServerNamePattern;
@@ -64,6 +65,7 @@ use crate::values::version::VersionRange;
 /// | `min_dh_size` | client | 1024 bits |
 /// | `client_auth` | server | `None` |
 /// | `identity` | both | none |
+/// | `certificate_compression` | both | libssl's: a server sends none, everything else with what libssl was built with |
 /// | `client_cert_engine` | client | none |
 /// | `post_handshake_auth` | client | off |
 /// | `dhparam` | server | none: no DHE in TLS 1.2 and older |
@@ -332,6 +334,47 @@ impl<S: Side> ConfigBuilder<S> {
         I::Item: AsRef<[u8]>,
     {
         self.settings.npn = Some(AlpnProtocols::new(protocols).map_err(|e| e.in_option("npn")));
+        self
+    }
+
+    /// Sets with what certificates are compressed on their way (RFC 8879), the preferred first; TLS 1.3 only. An empty list
+    /// switches it off in both directions.
+    ///
+    /// Each side tells the other what it takes, in this order, and the sender goes by the order of the receiver. Default: what
+    /// libssl does. It takes compressed certificates in all algorithms that it was built with
+    /// ([`OpenSsl::certificate_compression`](crate::OpenSsl::certificate_compression)), a client compresses its own for servers
+    /// that take it, and a server sends none, for it has to compress them beforehand. With a list it does, once, in
+    /// [`build`](ConfigBuilder::build); a certificate that does not become smaller is sent as it is, and
+    /// [`Config::warnings`](crate::Config::warnings) says so where that is true of all. So are certificates of a
+    /// [`certificate_resolver`](ConfigBuilder::certificate_resolver) on a server, which libssl cannot compress in the middle of
+    /// a handshake, and one to which an OCSP response is stapled.
+    ///
+    /// It can save a round trip where a chain does not fit into what TCP sends at first. What comes compressed may not be longer
+    /// than other certificates, so that a peer cannot fill the memory with it. This is not the compression of records, which stays off ([`SecureOptions::NO_COMPRESSION`]).
+    ///
+    /// An algorithm that this libssl lacks is [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) in `build()`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use patina_tls::{ClientConfig, TrustStore, openssl};
+    ///
+    /// let all = openssl().certificate_compression().iter().copied();
+    /// let client = ClientConfig::builder().trust(TrustStore::empty()).certificate_compression(all).build()?;
+    /// # Ok::<(), patina_tls::Error>(())
+    /// ```
+    ///
+    /// # OpenSSL
+    /// `SSL_CTX_set1_cert_comp_preference`, `SSL_CTX_compress_certs`; `SSL_OP_NO_TX_CERTIFICATE_COMPRESSION` and
+    /// `SSL_OP_NO_RX_CERTIFICATE_COMPRESSION` for the empty list. OpenSSL 3.2 or newer, built with zlib, brotli or zstd.
+    #[doc(alias = "certificateCompression")]
+    #[doc(alias = "SSL_CTX_set1_cert_comp_preference")]
+    #[must_use]
+    pub fn certificate_compression(
+        mut self,
+        algorithms: impl IntoIterator<Item = CertificateCompression>,
+    ) -> Self {
+        self.settings.certificate_compression = Some(algorithms.into_iter().collect());
         self
     }
 

@@ -43,6 +43,9 @@ impl CertificateQuery {
 /// `Ok(None)` is: what the configuration has, which on a client may be none. Closures `Fn(CertificateQuery) -> impl Future`
 /// are resolvers.
 ///
+/// A server sends what it chooses as it is: libssl compresses certificates
+/// ([`certificate_compression`](crate::ConfigBuilder::certificate_compression)) only before a handshake.
+///
 /// An error fails the handshake with `internal_error` and is the source of the error that the connector or acceptor
 /// gives. A panic is resumed there.
 pub trait CertificateResolver: Send + Sync {

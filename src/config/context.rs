@@ -28,6 +28,7 @@ use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, ServerVerification};
 use crate::sys::ssl::context_ciphers;
 use crate::values::alpn::AlpnProtocols;
+use crate::values::certificate_compression::CertificateCompression;
 use crate::values::error::Error;
 use crate::values::limit::RenegotiationPolicy;
 use crate::values::name_pattern::ServerNamePattern;
@@ -80,6 +81,7 @@ pub(crate) struct Context {
     pub(crate) ocsp_source: Option<Arc<dyn OcspSource>>,
     pub(crate) alpn_resolver: Option<Arc<dyn AlpnResolver>>,
     pub(crate) certificate_resolver: Option<Arc<dyn CertificateResolver>>,
+    pub(crate) certificate_compression: Option<Vec<CertificateCompression>>,
     pub(crate) peer_verifier: Option<Arc<dyn PeerVerifier>>,
     pub(crate) session_store: Option<Arc<dyn SessionStore>>,
     pub(crate) session_store_timeout: Duration,

@@ -9,6 +9,7 @@ pub(crate) mod cipher_list;
 pub(crate) mod ciphers;
 #[cfg(feature = "serde")]
 pub mod compat;
+mod compression;
 pub(crate) mod context;
 pub(crate) mod memory_store;
 pub(crate) mod names;

@@ -27,6 +27,7 @@ use crate::materials::ticket::TicketKeys;
 use crate::materials::trust::TrustStore;
 use crate::materials::verify::{ClientAuth, CrlCheck, ServerVerification, VerifyFlags};
 use crate::values::alpn::AlpnProtocols;
+use crate::values::certificate_compression::CertificateCompression;
 use crate::values::error::Error;
 use crate::values::limit::RenegotiationPolicy;
 use crate::values::name_pattern::ServerNamePattern;
@@ -160,6 +161,7 @@ pub(crate) struct Settings {
     pub(crate) client_auth: ClientAuth,
     pub(crate) identity_check: Option<Arc<dyn IdentityCheck>>,
     pub(crate) identities: Vec<Identity>,
+    pub(crate) certificate_compression: Option<Vec<CertificateCompression>>,
     pub(crate) dh: Option<DhChoice>,
     pub(crate) min_dh_bits: Option<u32>,
     pub(crate) alpn: Parsed<AlpnProtocols>,

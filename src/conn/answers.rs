@@ -26,7 +26,7 @@ use crate::sys::hook::{Direction, HelloAnswer, Hooks, Message, ProtocolAnswer, P
 use crate::sys::own_certificate::CertificateAnswer;
 use crate::sys::queue::stack_error;
 use crate::sys::ticket::TicketOpening;
-use crate::sys::{compat, ocsp, own_certificate, ssl as sys};
+use crate::sys::{compat, compression, ocsp, own_certificate, ssl as sys};
 use crate::values::alert::Alert;
 use crate::values::alpn::AlpnProtocols;
 use crate::values::error::{Error, ErrorKind};
@@ -290,10 +290,14 @@ impl Hooks for State {
 
     fn staple(&self, ssl: &mut SslRef) -> Option<Vec<u8>> {
         let shown = ssl.certificate()?;
-        let inner = self.inner();
-        let found =
-            inner.known.staples.iter().find(|(certificate, _)| *certificate.as_openssl() == *shown)?;
-        Some(found.1.clone())
+        let staple = {
+            let inner = self.inner();
+            let mut staples = inner.known.staples.iter();
+            staples.find(|(certificate, _)| *certificate.as_openssl() == *shown)?.1.clone()
+        };
+        // A certificate that was compressed beforehand has no place for it.
+        compat::set_options(ssl, compression::NOT_SENT);
+        Some(staple)
     }
 
     fn new_session(&self, session: SslSession) {
@@ -395,6 +399,7 @@ fn describe(message: Message<'_>) -> String {
             Some(20) => "Finished",
             Some(22) => "CertificateStatus",
             Some(24) => "KeyUpdate",
+            Some(25) => "CompressedCertificate",
             _ => "Handshake",
         },
         // 256 and 257 are libssl's names for the record header and the inner content type: no messages.

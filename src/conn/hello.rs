@@ -13,7 +13,7 @@ use crate::config::context::Context;
 use crate::config::settings::UnknownName;
 use crate::sys::early_data::NO_ANTI_REPLAY;
 use crate::sys::hook::HelloAnswer;
-use crate::sys::{adopt, compat, psk, ssl as sys};
+use crate::sys::{adopt, compat, compression, psk, ssl as sys};
 use crate::values::alert::Alert;
 use crate::values::hello::{self, ClientHello, extension};
 use crate::values::psk::{IDENTITY_MAX, PskIdentity};
@@ -48,6 +48,10 @@ impl State {
             // So are replays: libssl keeps the tickets where the SSL was made.
             options.set(NO_ANTI_REPLAY, sys::context_options(&self.origin().ssl).contains(NO_ANTI_REPLAY));
             compat::replace_options(ssl, options);
+            let wanted = &context.certificate_compression;
+            if *wanted != self.origin().certificate_compression {
+                compression::prefer_on(ssl, wanted.as_deref());
+            }
             let (min, max) = sys::context_versions(&context.ssl);
             ssl.set_verify(context.ssl.verify_mode());
             crate::sys::hook::trace_messages(ssl, context.trace.is_some());

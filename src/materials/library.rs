@@ -8,6 +8,7 @@ use openssl::version;
 
 use crate::sys::compat;
 use crate::sys::library::{self as sys, Probe};
+use crate::values::certificate_compression::CertificateCompression;
 
 /// Numbers of `OpenSSL_version` (crypto.h) that the `openssl` crate has no function for.
 const OPENSSL_ENGINES_DIR: i32 = 5;
@@ -45,6 +46,7 @@ pub fn openssl() -> &'static OpenSsl {
 pub struct OpenSsl {
     has: Vec<bool>,
     groups: Vec<&'static str>,
+    certificate_compression: Vec<CertificateCompression>,
 }
 
 /// A provider of libcrypto that is active: what [`OpenSsl::providers`] tells.
@@ -128,7 +130,7 @@ capabilities! {
     Stores = "stores", "OpenSSL 1.1.1";
     /// A client's verification that can wait for an answer.
     RetryVerify = "retry-verify", "OpenSSL 3.0";
-    /// Compression of certificates (RFC 8879).
+    /// Compression of certificates (RFC 8879): [`certificate_compression`](crate::ConfigBuilder::certificate_compression).
     CertificateCompression = "certificate-compression", "OpenSSL 3.2 built with zlib, brotli or zstd";
     /// Keys without certificates (RFC 7250).
     RawPublicKeys = "raw-public-keys", "OpenSSL 3.2";
@@ -178,7 +180,11 @@ impl OpenSsl {
         let has = Capability::ALL.iter().map(|capability| capability.ask(probe.as_mut())).collect();
         let groups = GROUPS.iter().map(|(name, _)| *name);
         let groups = groups.filter(|name| probe.as_mut().is_some_and(|p| p.takes_groups(name))).collect();
-        OpenSsl { has, groups }
+        let compression = CertificateCompression::ALL.iter().copied();
+        let certificate_compression = compression
+            .filter(|algorithm| probe.as_mut().is_some_and(|p| p.compresses_certificates(*algorithm)))
+            .collect();
+        OpenSsl { has, groups, certificate_compression }
     }
 
     /// The version as a number, such as `0x3000_0130` for 3.0.19, `0x1010_117f` for 1.1.1w: that of the library which is
@@ -273,6 +279,12 @@ impl OpenSsl {
     pub fn groups(&self) -> &[&'static str] {
         &self.groups
     }
+
+    /// The algorithms that it can compress certificates with, those of
+    /// [`certificate_compression`](crate::ConfigBuilder::certificate_compression): what it was built with, from 3.2 on.
+    pub fn certificate_compression(&self) -> &[CertificateCompression] {
+        &self.certificate_compression
+    }
 }
 
 /// `platform: debian-amd64` -> `debian-amd64`.
@@ -327,7 +339,9 @@ impl Capability {
             Capability::LegacyProvider => probe.has_legacy_provider(),
             Capability::Stores => sys::opens_stores(),
             Capability::RetryVerify => probe.retries_verification(),
-            Capability::CertificateCompression => probe.compresses_certificates(),
+            Capability::CertificateCompression => {
+                CertificateCompression::ALL.iter().any(|algorithm| probe.compresses_certificates(*algorithm))
+            }
             Capability::RawPublicKeys => compat::HAS_RAW_PUBLIC_KEYS,
             Capability::EncryptedClientHello => compat::HAS_ECH,
             Capability::KernelTls => compat::HAS_KTLS,
@@ -349,6 +363,7 @@ impl fmt::Debug for OpenSsl {
             .field("text", &self.text())
             .field("has", &has)
             .field("groups", &self.groups)
+            .field("certificate_compression", &self.certificate_compression)
             .finish()
     }
 }

@@ -343,11 +343,13 @@ macro_rules! optional {
 /// Compression of certificates (RFC 8879).
 #[allow(non_snake_case)]
 pub(super) mod compression {
-    use openssl_sys::SSL_CTX;
+    use openssl_sys::{SSL, SSL_CTX};
     use std::ffi::c_int;
 
     optional! { ossl320:
         fn SSL_CTX_set1_cert_comp_preference(ctx: *mut SSL_CTX, algorithms: *mut c_int, len: usize) -> c_int, absent 0;
+        fn SSL_set1_cert_comp_preference(ssl: *mut SSL, algorithms: *mut c_int, len: usize) -> c_int, absent 0;
+        fn SSL_CTX_compress_certs(ctx: *mut SSL_CTX, algorithm: c_int) -> c_int, absent 0;
     }
 }
 

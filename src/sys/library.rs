@@ -6,7 +6,8 @@ use openssl::ssl::{SslOptions, SslVersion};
 use openssl_sys as ffi;
 
 use super::compat::{self, Scratch};
-use super::{decl, queue};
+use super::{compression, decl, queue};
+use crate::values::certificate_compression::CertificateCompression;
 
 /// `OpenSSL_version` of one of its numbers; `None` where it has nothing to say.
 pub(crate) fn text(kind: c_int) -> Option<&'static str> {
@@ -82,21 +83,11 @@ impl Probe {
         taken
     }
 
-    /// Whether certificates can be compressed, with any of zlib, brotli and zstd.
-    pub(crate) fn compresses_certificates(&mut self) -> bool {
-        // The numbers of RFC 8879.
-        [1, 2, 3].into_iter().any(|mut algorithm: c_int| {
-            // SAFETY: the context is alive; the list of one is read during the call.
-            let taken = unsafe {
-                compat::compression::SSL_CTX_set1_cert_comp_preference(
-                    self.0.context.as_ptr(),
-                    &raw mut algorithm,
-                    1,
-                )
-            };
-            queue::clear();
-            taken == 1
-        })
+    /// Whether certificates can be compressed with that algorithm.
+    pub(crate) fn compresses_certificates(&mut self, algorithm: CertificateCompression) -> bool {
+        let taken = compression::prefer(&mut self.0.context, &[algorithm]).is_ok();
+        queue::clear();
+        taken
     }
 
     /// Whether a client's verification can wait for an answer: `SSL_set_retry_verify`.

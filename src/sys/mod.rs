@@ -8,6 +8,7 @@ pub(crate) mod adopt;
 pub(crate) mod bio;
 pub(crate) mod chain;
 pub(crate) mod compat;
+pub(crate) mod compression;
 pub(crate) mod context;
 pub(crate) mod decl;
 pub(crate) mod dh;

@@ -2,6 +2,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod alpn;
+pub(crate) mod certificate_compression;
 pub(crate) mod clock;
 pub(crate) mod early_data;
 pub(crate) mod error;

@@ -85,7 +85,7 @@ secure_options! {
     /// | `NO_TICKET` | no ticket in TLS 1.2; in TLS 1.3 tickets of 32 bytes, which name a session that is kept |
     /// | `CISCO_ANYCONNECT` | not to be seen: DTLS |
     /// | `NO_SESSION_RESUMPTION_ON_RENEGOTIATION` | a renegotiation that asks for resumption becomes a full handshake |
-    /// | `NO_COMPRESSION` | not to be seen: libssl has to be built with zlib, and level 2 forbids it |
+    /// | `NO_COMPRESSION` | no DEFLATE in a ClientHello below security level 2, where libssl is built with zlib |
     /// | `ALLOW_UNSAFE_LEGACY_RENEGOTIATION` | as `LEGACY_SERVER_CONNECT`; a GnuTLS client without RFC 5746 may renegotiate |
     /// | `NO_ENCRYPT_THEN_MAC` | no extension 22 from either side |
     /// | `ENABLE_MIDDLEBOX_COMPAT` | a session id and a ChangeCipherSpec in TLS 1.3; without it none |
@@ -100,8 +100,8 @@ secure_options! {
     /// | `NO_TLSv1_3` | a handshake with TLS 1.3 fails, on either side |
     /// | `NO_RENEGOTIATION` | a renegotiation that the policy allows is refused |
     /// | `CRYPTOPRO_TLSEXT_BUG` | not to be seen without GOST ciphers |
-    /// | `NO_TX_CERTIFICATE_COMPRESSION` | not to be seen: libssl has to be built with zlib, brotli or zstd |
-    /// | `NO_RX_CERTIFICATE_COMPRESSION` | not to be seen: libssl has to be built with zlib, brotli or zstd |
+    /// | `NO_TX_CERTIFICATE_COMPRESSION` | a Certificate message where there was a CompressedCertificate |
+    /// | `NO_RX_CERTIFICATE_COMPRESSION` | no extension 27, where libssl is built with zlib, brotli or zstd |
     /// | `ENABLE_KTLS_TX_ZEROCOPY_SENDFILE` | not to be seen: as `ENABLE_KTLS` |
     /// | `PREFER_NO_DHE_KEX` | a resumption without key_share in the ServerHello |
     /// | `LEGACY_EC_POINT_FORMATS` | ec_point_formats names the compressed ones |

@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use patina_tls::{
-    Capability, ConfigBuilder, Error, ErrorKind, ProtocolVersion, Server, load_provider, openssl,
+    Capability, CertificateCompression, ConfigBuilder, Error, ErrorKind, ProtocolVersion, Server,
+    load_provider, openssl,
 };
 
 use crate::support::libssl;
@@ -61,6 +62,7 @@ fn what_libssl_can_do_is_there_and_what_it_cannot_do_is_refused() {
         }
     }
     println!("  groups: {}", openssl().groups().join(" "));
+    println!("  certificate compression: {:?}", openssl().certificate_compression());
 }
 
 /// Whether the library's own use of the capability works; `None` where it has none.
@@ -102,6 +104,15 @@ fn shown(capability: Capability) -> Option<bool> {
             }
             outcome => works(outcome, "OpenSSL 3.0"),
         },
+        Capability::CertificateCompression => {
+            let takes = |algorithm: &CertificateCompression| {
+                let client = client().certificate_compression([*algorithm]).build();
+                let taken = works(client.map(drop), &format!("OpenSSL 3.2 or newer, built with {algorithm}"));
+                assert_eq!(taken, openssl().certificate_compression().contains(algorithm), "{algorithm}");
+                taken
+            };
+            CertificateCompression::ALL.iter().filter(|algorithm| takes(algorithm)).count() > 0
+        }
         Capability::Trace => {
             let trace = Arc::new(Mutex::new(String::new()));
             let sink = Arc::clone(&trace);

@@ -6,6 +6,7 @@ mod support;
 
 mod adopt;
 mod blocking;
+mod certificate_compression;
 mod chain_verifier;
 mod cipher_list;
 mod client_auth;

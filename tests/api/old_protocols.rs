@@ -1,9 +1,6 @@
 //! Old protocols, ciphers, keys and signatures: in memory, and with the `openssl` program of the same libssl on either side.
 //! What a libssl lacks is `Unsupported`, and the text says what is missing.
 
-use std::process::Stdio;
-use std::sync::OnceLock;
-
 use openssl::ssl::{SslContextBuilder, SslOptions, SslVersion};
 use patina_tls::{
     ClientConfig, ConfigBuilder, DhChoice, Error, ErrorKind, ProtocolVersion, ServerConfig,
@@ -11,8 +8,8 @@ use patina_tls::{
 };
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::process::Command;
 
+use crate::support::own_openssl::openssl;
 use crate::support::pair::{client, identity, pair};
 use crate::support::wire::{self, client_context, server_context};
 use crate::support::{fixtures, libssl};
@@ -186,31 +183,6 @@ async fn old_protocols_and_ciphers_carry_data_in_memory() {
         near.read_exact(&mut word).await.unwrap();
         assert_eq!(&word, b"ping", "{old:?}");
     }
-}
-
-/// The program of the libssl that these tests are linked with.
-fn program() -> &'static str {
-    static PATH: OnceLock<String> = OnceLock::new();
-    PATH.get_or_init(|| {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/ci/openssl");
-        let mut command = std::process::Command::new(script);
-        // As the build found it: a libssl of ci/libssl, or the system's.
-        command.args(option_env!("OPENSSL_DIR"));
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        let path = String::from_utf8(output.stdout).unwrap().trim_end().to_owned();
-        let version = std::process::Command::new(&path).arg("version").output().unwrap();
-        let version = String::from_utf8(version.stdout).unwrap();
-        assert!(version.starts_with(openssl::version::version()), "{path} is another version: {version}");
-        path
-    })
-}
-
-fn openssl(command: &str, words: &[String]) -> Command {
-    let mut process = Command::new(program());
-    process.arg(command).args(words).env("OPENSSL_CONF", "/dev/null").kill_on_drop(true);
-    process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    process
 }
 
 #[tokio::test]

@@ -5,11 +5,12 @@
 use openssl::ssl::SslVersion;
 use patina_tls::ext::SslRefExt;
 use patina_tls::{
-    CipherPreference, Client, ClientAuth, ClientConfig, ClientHello, ConfigBuilder, ConnectOptions, Error,
-    ErrorKind, ProtocolVersion, RenegotiationPolicy, SecureOptions, Server, ServerConfig, SessionCache,
-    TlsEngine,
+    CertificateCompression, CipherPreference, Client, ClientAuth, ClientConfig, ClientHello, ConfigBuilder,
+    ConnectOptions, Error, ErrorKind, ProtocolVersion, RenegotiationPolicy, SecureOptions, Server,
+    ServerConfig, SessionCache, TlsEngine,
 };
 
+use crate::certificate_compression::{certificates, has_zlib};
 use crate::support::libssl;
 use crate::support::pair::{Engines, client, engines, handshake, server, trust};
 use crate::support::sides::Sides;
@@ -455,6 +456,36 @@ fn options_of_newer_versions_change_the_hello_where_libssl_knows_them() {
     let client = || client().versions(TLS_1_3);
     assert!(hello(client()).extension(0xFE0D).is_none());
     assert_eq!(hello(client().secure_options(option)).extension(0xFE0D).is_some(), known(option));
+}
+
+#[tokio::test]
+async fn certificate_compression_has_an_option_for_each_direction() {
+    let (sent, taken) =
+        (SecureOptions::NO_TX_CERTIFICATE_COMPRESSION, SecureOptions::NO_RX_CERTIFICATE_COMPRESSION);
+    let zlib = has_zlib();
+    for (options, offers) in [(SecureOptions::empty(), zlib), (sent, zlib), (taken, false)] {
+        assert_eq!(hello(client().secure_options(options)).extension(27).is_some(), offers, "{options}");
+    }
+    for (options, compressed) in [(SecureOptions::empty(), zlib), (sent, false), (taken, zlib)] {
+        let server = server().secure_options(options);
+        let server =
+            if zlib { server.certificate_compression([CertificateCompression::Zlib]) } else { server };
+        assert_eq!(certificates(client(), server).await, if compressed { "C" } else { "P" }, "{options}");
+    }
+}
+
+#[test]
+fn no_compression_is_libssl_s_default_and_keeps_records_from_deflate() {
+    let option = SecureOptions::NO_COMPRESSION;
+    let methods = |client: ConfigBuilder<Client>| hello(client).compression_methods().to_vec();
+    let lax = || old().security_level(1);
+    for client in [client(), old(), lax(), lax().secure_options(option)] {
+        assert_eq!(methods(client), [0], "CRIME");
+    }
+    assert_eq!(methods(old().security_level(2).without_secure_options(option)), [0], "the level forbids it");
+    // What compresses certificates with zlib has DEFLATE for records, too.
+    let offered = methods(lax().without_secure_options(option));
+    assert_eq!(offered, if has_zlib() { &[1, 0][..] } else { &[0] });
 }
 
 #[test]

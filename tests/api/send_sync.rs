@@ -81,6 +81,7 @@ fn every_public_type_is_debug_send_and_sync() {
         shared::<Purpose>(),
         shared::<AlpnOffer>(),
         shared::<StartHandshake<Io>>(),
+        shared::<CertificateCompression>(),
         shared::<CertificateQuery>(),
         shared::<PeerIdentity>(),
         shared::<KeyUpdate>(),

@@ -5,6 +5,7 @@ pub(crate) mod fixtures;
 pub(crate) mod folder;
 pub(crate) mod libssl;
 pub(crate) mod ocsp;
+pub(crate) mod own_openssl;
 pub(crate) mod pair;
 #[cfg(feature = "cli")]
 pub(crate) mod program;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use patina_tls::ProtocolVersion;
+use patina_tls::{CertificateCompression, ProtocolVersion};
 
 /// `yes` or `no`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,6 +28,10 @@ pub(crate) struct Export {
     pub(crate) length: usize,
     pub(crate) context: Option<Vec<u8>>,
 }
+
+/// Algorithms, perhaps none of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Compressions(pub(crate) Vec<CertificateCompression>);
 
 #[derive(Debug, Args)]
 pub(crate) struct SharedArgs {
@@ -124,6 +128,10 @@ pub(crate) struct SharedArgs {
     /// that the server has, or else its first [default: none]
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',', help_heading = "Protocol")]
     pub(crate) npn: Vec<String>,
+    /// Compress certificates (TLS 1.3) with zlib, brotli or zstd, the preferred first, or with "none" [default: libssl's;
+    /// serve sends none]
+    #[arg(long, value_name = "NAME,NAME", value_parser = parse_compressions, help_heading = "Protocol")]
+    pub(crate) cert_compression: Option<Compressions>,
     /// How long a session can be resumed, in seconds [default: 7200]
     #[arg(long, value_name = "SECONDS", help_heading = "Protocol")]
     pub(crate) session_timeout: Option<u64>,
@@ -181,6 +189,14 @@ fn parse_export(text: &str) -> Result<Export, String> {
     Ok(Export { label: label.to_owned(), length, context })
 }
 
+fn parse_compressions(text: &str) -> Result<Compressions, String> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Compressions(Vec::new()));
+    }
+    let names = text.split(',').map(|name| name.trim().parse());
+    names.collect::<Result<_, patina_tls::Error>>().map(Compressions).map_err(|e| e.message().to_owned())
+}
+
 /// The bytes of hexadecimal text.
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> =
@@ -192,6 +208,20 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn algorithms_are_a_list_of_names_or_none() {
+        use CertificateCompression as C;
+        let list = |text| parse_compressions(text).map(|list| list.0);
+        assert_eq!(list("zlib"), Ok(vec![C::Zlib]));
+        assert_eq!(list("Brotli, zlib,zstd"), Ok(vec![C::Brotli, C::Zlib, C::Zstd]));
+        assert_eq!(list("none"), Ok(vec![]));
+        for (bad, shown) in
+            [("", "\"\""), ("zlib,", "\"\""), ("zlib,gzip", "\"gzip\""), ("none,zlib", "\"none\"")]
+        {
+            assert!(list(bad).unwrap_err().starts_with(shown), "{bad}");
+        }
+    }
 
     #[test]
     fn an_export_has_a_label_a_length_and_perhaps_a_context() {

@@ -167,6 +167,7 @@ fn errno(error: &io::Error) -> &'static str {
 fn flag(option: &'static str) -> &'static str {
     match option {
         "alpn" => "--alpn",
+        "certificate_compression" => "--cert-compression",
         "cipher_list" => "--ciphers",
         "cipher_suites" => "--ciphersuites",
         "client_cert_engine" => "--client-cert-engine",

@@ -326,6 +326,9 @@ fn shared<S: Side>(
     if !args.npn.is_empty() {
         builder = builder.npn(&args.npn);
     }
+    if let Some(list) = &args.cert_compression {
+        builder = builder.certificate_compression(list.0.iter().copied());
+    }
     if let Some(seconds) = args.session_timeout {
         builder = builder.session_timeout(Duration::from_secs(seconds));
     }

@@ -1,6 +1,6 @@
 //! `patina version`: the program, the libssl that it uses, and what that can do.
 
-use patina_tls::openssl;
+use patina_tls::{OpenSsl, openssl};
 use serde_json::{Map, Value, json};
 
 use crate::args::VersionArgs;
@@ -43,6 +43,7 @@ fn json() -> Value {
         "providers": providers,
         "capabilities": capabilities,
         "groups": found.groups(),
+        "certificate_compression": compression(found),
     })
 }
 
@@ -71,5 +72,13 @@ fn text() -> String {
             false => format!("{capability:<24} no, needs {}\n", capability.needs()),
         };
     }
-    text + &format!("groups: {}\n", found.groups().join(" "))
+    text += &format!("groups: {}\n", found.groups().join(" "));
+    match &compression(found)[..] {
+        [] => text,
+        names => text + &format!("certificate compression: {}\n", names.join(" ")),
+    }
+}
+
+fn compression(found: &OpenSsl) -> Vec<&'static str> {
+    found.certificate_compression().iter().map(|algorithm| algorithm.name()).collect()
 }
