@@ -350,7 +350,8 @@ impl<S: Side> ConfigBuilder<S> {
     /// a handshake, and one to which an OCSP response is stapled.
     ///
     /// It can save a round trip where a chain does not fit into what TCP sends at first. What comes compressed may not be longer
-    /// than other certificates, so that a peer cannot fill the memory with it. This is not the compression of records, which stays off ([`SecureOptions::NO_COMPRESSION`]).
+    /// than other certificates, so that a peer cannot fill the memory with it. This is not the compression of records, which
+    /// stays off ([`SecureOptions::NO_COMPRESSION`]).
     ///
     /// An algorithm that this libssl lacks is [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) in `build()`.
     ///

@@ -173,8 +173,9 @@ impl<S: Side> Config<S> {
         context_ciphers(&self.context.ssl).into_iter().flatten().map(CipherSuite::of).collect()
     }
 
-    /// What is allowed but should be looked at: Diffie-Hellman parameters below 2048 bits, and what libssl passes over in
-    /// silence in a cipher list, with its column and the nearest known name.
+    /// What is allowed but should be looked at: Diffie-Hellman parameters below 2048 bits, certificates of which none became
+    /// smaller by compression, and what libssl passes over in silence in a cipher list, with its column and the nearest known
+    /// name.
     ///
     /// A word that forbids what this libssl does not have, such as `!EXPORT`, is none. The first call takes about a
     /// millisecond when there is a cipher list, as libssl has to be asked what it knows; [`build`] takes none of it.
