@@ -236,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             phase => {
                 self.phase = phase;
-                Poll::Ready(pushed.map_err(Error::io))
+                Poll::Ready(pushed.map_err(|error| self.fail_push(error)))
             }
         }
     }
@@ -265,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // or not.
             self.io.io_mut().enter(Role::Reader, cx);
             if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push() {
-                return Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error)))));
+                return Poll::Ready(Err(self.fail_push(error)));
             }
         }
         let start = buf.filled().len();

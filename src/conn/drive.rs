@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.io.free_buffers();
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.
                     return match self.io.io_mut().poll_push() {
-                        Poll::Ready(Err(error)) => Poll::Ready(Err(Ended::Failed(Error::io(error)))),
+                        Poll::Ready(Err(error)) => Poll::Ready(Err(self.last_words(error))),
                         Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                     };
                 }

@@ -1,19 +1,23 @@
 //! The writing half of a connection: records, the buffer for small writes, flushing, closing.
 
-use std::io::IoSlice;
+use std::io::{self, IoSlice};
 use std::task::{Context as TaskContext, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, Phase};
 use super::drive::Ended;
+use super::transport::TransportEnd;
 use super::wakers::Role;
 use super::write_buffer::WRITE_MAX;
 use crate::sys::renegotiation;
-use crate::sys::ssl_io::SslIo;
+use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::record_sizing::RecordSizing;
 use crate::values::secret::wipe;
+
+/// How many records are looked through for the alert of a peer that has gone.
+const LAST_RECORDS: usize = 64;
 
 /// A slice below this size is gathered with its neighbours into one record.
 const GATHER_BELOW: usize = 4 * 1024;
@@ -105,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.pace.sent(count);
                 }
                 Poll::Ready(Err(ended)) => {
+                    let ended = self.explain(ended);
                     self.fail(ended);
                     break;
                 }
@@ -119,7 +124,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             };
         }
         if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push() {
-            self.fail(Ended::Failed(Error::io(error)));
+            let ended = self.last_words(error);
+            self.fail(ended);
         }
         Poll::Ready(Ok(written))
     }
@@ -160,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().enter(Role::Writer, cx);
         match ready!(self.io.io_mut().poll_flush()) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
+            Err(error) => Poll::Ready(Err(self.fail_push(error))),
         }
     }
 
@@ -176,6 +182,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         self.io.io_mut().enter(Role::Writer, cx);
         self.io.io_mut().poll_shutdown().map_err(Error::io)
+    }
+
+    /// Ends the connection whose socket takes nothing more.
+    pub(super) fn fail_push(&mut self, error: io::Error) -> Error {
+        let ended = self.last_words(error);
+        self.fail_now(ended)
+    }
+
+    /// The socket takes nothing more. The peer may have said why before it went: its alert, if it has arrived, tells more than
+    /// the broken pipe.
+    pub(super) fn last_words(&mut self, error: io::Error) -> Ended {
+        self.io.io_mut().discard();
+        let mut room = vec![0; WRITE_MAX];
+        for _ in 0..LAST_RECORDS {
+            match self.io.read(&mut ReadBuf::new(&mut room)) {
+                Ok(_) => {}
+                Err(Stop::Failed(alert)) if alert.kind() == ErrorKind::PeerAlert => {
+                    return Ended::Failed(alert);
+                }
+                Err(Stop::Panicked) => return Ended::Failed(self.resume_panic()),
+                Err(_) => break,
+            }
+        }
+        wipe(&mut room);
+        Ended::Failed(Error::io(error))
+    }
+
+    /// What stands behind the end of a transport that failed.
+    fn explain(&mut self, ended: Ended) -> Ended {
+        match ended {
+            Ended::Transport => match self.io.io_mut().take_end() {
+                Some(TransportEnd::Error(error)) => self.last_words(error),
+                _ => ended,
+            },
+            _ => ended,
+        }
     }
 
     /// A connection that can be used, and that this side has not closed.
@@ -196,7 +238,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().enter(role, cx);
         match ready!(self.io.io_mut().poll_push()) {
             Ok(()) => Poll::Ready(Ok(())),
-            Err(error) => Poll::Ready(Err(self.fail_now(Ended::Failed(Error::io(error))))),
+            Err(error) => Poll::Ready(Err(self.fail_push(error))),
         }
     }
 }

@@ -9,8 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use patina_tls::{
-    ClientConfig, Error, ErrorKind, ProtocolVersion, RecordSizing, ServerConfig, TlsAcceptor, TlsConnector,
-    TlsStream,
+    ClientAuth, ClientConfig, Error, ErrorKind, ProtocolVersion, RecordSizing, ServerConfig, TlsAcceptor,
+    TlsConnector, TlsStream,
 };
 use proptest::prelude::*;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -37,11 +37,19 @@ fn shaken(
     near: Script,
     far: Script,
 ) -> (Result<Side, Error>, Result<Side, Error>) {
+    shake(configs(version), seed, near, far)
+}
+
+fn shake(
+    (client, server): (ClientConfig, ServerConfig),
+    seed: u64,
+    near: Script,
+    far: Script,
+) -> (Result<Side, Error>, Result<Side, Error>) {
     // The handshake timeout needs a clock; it is paused, and nothing waits for it.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let _entered = runtime.enter();
-    let (client, server) = configs(version);
     let (mut narrow, mut narrower) = (near, far);
     (narrow.capacity, narrower.capacity) = (near.capacity.max(8192), far.capacity.max(8192));
     let (broad, broader) = script::pair(narrow, narrower);
@@ -623,5 +631,34 @@ async fn records_that_come_in_parts_on_several_connections_do_not_mix() {
                 assert!(buf.iter().all(|byte| *byte == 0x10 * round + at as u8));
             }
         }
+    }
+}
+
+#[test]
+fn a_writer_learns_why_the_peer_has_gone() {
+    for size in [1, 100_000] {
+        let (client, _) = configs(ProtocolVersion::TLSv1_3);
+        let server = ServerConfig::builder().identity(identity("server-p256"));
+        let server = server.client_auth(ClientAuth::Require).trust(trust("root")).build().unwrap();
+        // The client is done before the server finds that it has no certificate; the alert is there, unread.
+        let (a, b) = shake((client, server), 1, Script::plain(), Script::plain());
+        let mut a = a.unwrap();
+        assert!(b.is_err());
+        let code = RefCell::new(None);
+        run(
+            1,
+            vec![Box::pin(async {
+                // A write that was taken already fails with the next one.
+                let first = a.write_all(&vec![7; size]).await;
+                let failed = match first {
+                    Ok(()) => a.write_all(b"more").await,
+                    failed => failed,
+                };
+                let error = failed.unwrap_err();
+                let error = error.get_ref().and_then(|e| e.downcast_ref::<Error>()).unwrap();
+                *code.borrow_mut() = Some(error.code().to_owned());
+            })],
+        );
+        assert_eq!(code.into_inner().as_deref(), Some("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"), "{size}");
     }
 }
