@@ -45,6 +45,8 @@ pub(crate) struct Transport<S> {
     /// Whether libssl may wait for the socket, or has to do with what was read ahead.
     may_read: bool,
     error: Option<io::Error>,
+    /// A read has failed: that a write has says nothing of what the peer has sent before.
+    unreadable: bool,
     wakers: Wakers,
     hold: Option<Hold>,
 }
@@ -80,6 +82,7 @@ impl<S> Transport<S> {
             corked: true,
             may_read: true,
             error: None,
+            unreadable: false,
             wakers: Wakers::new(),
             hold: None,
         }
@@ -208,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
 
     /// What keeps from reading from the socket.
     fn obstacle(&mut self) -> Option<IoStep> {
-        if self.error.is_some() {
+        if self.unreadable {
             return Some(IoStep::Failed);
         }
         if self.ended {
@@ -275,7 +278,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
                 Some(IoStep::End)
             }
             Poll::Ready(Ok(())) => None,
-            Poll::Ready(Err(error)) => Some(self.fail(error)),
+            Poll::Ready(Err(error)) => {
+                self.unreadable = true;
+                Some(self.fail(error))
+            }
             Poll::Pending => Some(IoStep::Retry),
         }
     }

@@ -655,10 +655,30 @@ fn a_writer_learns_why_the_peer_has_gone() {
                     failed => failed,
                 };
                 let error = failed.unwrap_err();
-                let error = error.get_ref().and_then(|e| e.downcast_ref::<Error>()).unwrap();
-                *code.borrow_mut() = Some(error.code().to_owned());
+                *code.borrow_mut() = Error::from_io(&error).map(|error| error.code().to_owned());
             })],
         );
         assert_eq!(code.into_inner().as_deref(), Some("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"), "{size}");
     }
+}
+
+#[test]
+fn a_reader_learns_why_the_peer_has_gone_after_a_close_that_failed() {
+    let (client, _) = configs(ProtocolVersion::TLSv1_3);
+    let server = ServerConfig::builder().identity(identity("server-p256"));
+    let server = server.client_auth(ClientAuth::Require).trust(trust("root")).build().unwrap();
+    let (a, b) = shake((client, server), 1, Script::plain(), Script::plain());
+    let mut a = a.unwrap();
+    assert!(b.is_err());
+    let code = RefCell::new(None);
+    run(
+        1,
+        vec![Box::pin(async {
+            // Nobody takes the close_notify.
+            let _ = a.shutdown().await;
+            let error = a.read(&mut [0; 10]).await.unwrap_err();
+            *code.borrow_mut() = Error::from_io(&error).map(|error| error.code().to_owned());
+        })],
+    );
+    assert_eq!(code.into_inner().as_deref(), Some("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED"));
 }
