@@ -205,6 +205,13 @@ struct Running {
     case: Case,
 }
 
+/// The line behind the one that tells of a failure, when it is whole.
+fn reason(output: &str) -> Option<&str> {
+    let (_, said) = FAILED.iter().find_map(|label| output.split_once(label))?;
+    let (_, said) = said.split_once('\n')?;
+    Some(said.split_once('\n')?.0)
+}
+
 impl Serving for Running {
     fn port(&self) -> u16 {
         self.port
@@ -217,13 +224,17 @@ impl Serving for Running {
     fn report(mut self: Box<Self>) -> Pending<'static, Report> {
         Box::pin(async move {
             let count = self.case.exchange.connections();
+            // A certificate that is asked for later is missed behind the handshake, and its error told behind the facts.
+            let fails_late =
+                self.case.exchange == Exchange::Authenticate && self.case.client.identities.is_empty();
             // It says nothing at the end of a connection, only that it stands, or why it failed.
             self.process
                 .until("what it saw", |output, ended| {
                     let text = String::from_utf8_lossy(output);
                     let seen =
                         [SECURE, FAILED[0]].map(|label| text.matches(label).count()).iter().sum::<usize>();
-                    (ended || seen >= count).then_some(())
+                    let has_failed = || reason(&text).is_some();
+                    (ended || seen >= count && (!fails_late || has_failed())).then_some(())
                 })
                 .await?;
             self.process.kill().await?;
@@ -239,8 +250,7 @@ impl Serving for Running {
                 if self.case.exchange == Exchange::Authenticate {
                     seen.tell(Fact::Authorized, yes_no(output.contains("-- SSL3: Certificate Validated.")));
                 }
-                let why = FAILED.iter().find_map(|label| output.split_once(label)?.1.lines().nth(1));
-                seen.error = why.map(str::to_owned);
+                seen.error = reason(&output).map(str::to_owned);
                 report.seen.push(seen);
             }
             Ok(report)
