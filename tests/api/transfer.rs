@@ -634,16 +634,20 @@ async fn records_that_come_in_parts_on_several_connections_do_not_mix() {
     }
 }
 
+/// A client that is done, before the server finds that it has no certificate and goes; the alert is there, unread.
+fn unwanted_client() -> Side {
+    let (client, _) = configs(ProtocolVersion::TLSv1_3);
+    let server = ServerConfig::builder().identity(identity("server-p256"));
+    let server = server.client_auth(ClientAuth::Require).trust(trust("root")).build().unwrap();
+    let (a, b) = shake((client, server), 1, Script::plain(), Script::plain());
+    assert!(b.is_err());
+    a.unwrap()
+}
+
 #[test]
 fn a_writer_learns_why_the_peer_has_gone() {
     for size in [1, 100_000] {
-        let (client, _) = configs(ProtocolVersion::TLSv1_3);
-        let server = ServerConfig::builder().identity(identity("server-p256"));
-        let server = server.client_auth(ClientAuth::Require).trust(trust("root")).build().unwrap();
-        // The client is done before the server finds that it has no certificate; the alert is there, unread.
-        let (a, b) = shake((client, server), 1, Script::plain(), Script::plain());
-        let mut a = a.unwrap();
-        assert!(b.is_err());
+        let mut a = unwanted_client();
         let code = RefCell::new(None);
         run(
             1,
@@ -664,12 +668,7 @@ fn a_writer_learns_why_the_peer_has_gone() {
 
 #[test]
 fn a_reader_learns_why_the_peer_has_gone_after_a_close_that_failed() {
-    let (client, _) = configs(ProtocolVersion::TLSv1_3);
-    let server = ServerConfig::builder().identity(identity("server-p256"));
-    let server = server.client_auth(ClientAuth::Require).trust(trust("root")).build().unwrap();
-    let (a, b) = shake((client, server), 1, Script::plain(), Script::plain());
-    let mut a = a.unwrap();
-    assert!(b.is_err());
+    let mut a = unwanted_client();
     let code = RefCell::new(None);
     run(
         1,
