@@ -269,6 +269,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         let start = buf.filled().len();
+        // A panic of the stream below may have left it otherwise.
+        self.io.io_mut().set_may_read(true);
         let is_asking = self.is_asking();
         let outcome = self.poll_call(Role::Reader, cx, |io| {
             let is_dry = !is_asking && io.is_at_rest() && io.io_mut().is_dry();

@@ -21,11 +21,15 @@ pub(crate) const NO_ANTI_REPLAY: SslOptions =
 /// libssl's default for how much of what is rejected it passes over.
 const DEFAULT_SKIPPED: u32 = 16 * 1024;
 
+/// More than anybody sends; libssl adds what records have beside their data, and must not get around 2^32.
+const MOST: u32 = u32::MAX / 2;
+
 /// Has a server take so many bytes of early data: `SSL_CTX_set_max_early_data`, `SSL_CTX_set_recv_max_early_data`.
 pub(crate) fn accept(context: &mut SslContextBuilder, bytes: u32) -> Result<(), ErrorStack> {
     context.set_max_early_data(bytes)?;
+    let received = bytes.clamp(DEFAULT_SKIPPED, MOST);
     // SAFETY: the context is alive; the function takes a number only.
-    let done = unsafe { decl::SSL_CTX_set_recv_max_early_data(context.as_ptr(), bytes.max(DEFAULT_SKIPPED)) };
+    let done = unsafe { decl::SSL_CTX_set_recv_max_early_data(context.as_ptr(), received) };
     if done == 1 { Ok(()) } else { Err(ErrorStack::get()) }
 }
 
