@@ -76,6 +76,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.io.free_buffers();
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.
                     return match self.io.io_mut().poll_push() {
+                        // Whoever has closed can write no more, and may read on.
+                        Poll::Ready(Err(_)) if self.io.shutdown_state().sent => Poll::Pending,
                         Poll::Ready(Err(error)) => Poll::Ready(Err(self.last_words(error))),
                         Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                     };

@@ -45,8 +45,10 @@ pub(crate) struct Transport<S> {
     /// Whether libssl may wait for the socket, or has to do with what was read ahead.
     may_read: bool,
     error: Option<io::Error>,
-    /// A read has failed: that a write has says nothing of what the peer has sent before.
+    /// A read has failed.
     unreadable: bool,
+    /// A write has failed. libssl is not told: it would read no more, and the peer may have said why it went.
+    broken: Option<io::Error>,
     wakers: Wakers,
     hold: Option<Hold>,
 }
@@ -83,6 +85,7 @@ impl<S> Transport<S> {
             may_read: true,
             error: None,
             unreadable: false,
+            broken: None,
             wakers: Wakers::new(),
             hold: None,
         }
@@ -169,6 +172,9 @@ impl<S> Transport<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     /// Hands the socket what it has not taken, and flushes it where libssl asked for that.
     pub(crate) fn poll_push(&mut self) -> Poll<io::Result<()>> {
+        if let Some(error) = &self.broken {
+            return Poll::Ready(Err(again(error)));
+        }
         while !self.output.is_empty() {
             let bytes = self.output.bytes();
             let taken =
@@ -280,7 +286,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             Poll::Ready(Ok(())) => None,
             Poll::Ready(Err(error)) => {
                 self.unreadable = true;
-                Some(self.fail(error))
+                self.error = Some(error);
+                Some(IoStep::Failed)
             }
             Poll::Pending => Some(IoStep::Retry),
         }
@@ -291,10 +298,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         self.many |= !self.input.is_empty();
         self.direct = !self.many && self.hold.is_none() && count.max(self.edge.left()) >= LARGE;
     }
+}
 
-    fn fail(&mut self, error: io::Error) -> IoStep {
-        self.error = Some(error);
-        IoStep::Failed
+/// The same error once more.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
     }
 }
 
@@ -332,24 +342,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
     }
 
     fn write(&mut self, bytes: &[u8]) -> IoStep {
+        if self.broken.is_some() {
+            return IoStep::Bytes(bytes.len());
+        }
         let mut taken = 0;
         // Records go straight through when nothing is kept that must go first: no copy for a single record.
-        while !self.corked && self.output.is_empty() && taken < bytes.len() {
+        while !self.corked && self.output.is_empty() && self.broken.is_none() && taken < bytes.len() {
             let rest = &bytes[taken..];
             match self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_write(cx, rest)) {
-                Poll::Ready(Ok(0)) => return self.fail(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(0)) => self.broken = Some(io::ErrorKind::WriteZero.into()),
                 Poll::Ready(Ok(n)) => taken += n,
-                Poll::Ready(Err(error)) => return self.fail(error),
+                Poll::Ready(Err(error)) => self.broken = Some(error),
                 Poll::Pending => break,
             }
         }
-        if taken < bytes.len() {
+        if taken < bytes.len() && self.broken.is_none() {
             self.output.push(&bytes[taken..]);
         }
         if self.output.bytes().len() >= CORK_LIMIT
             && let Poll::Ready(Err(error)) = self.poll_push()
         {
-            return self.fail(error);
+            self.output.clear();
+            self.broken = Some(error);
         }
         IoStep::Bytes(bytes.len())
     }

@@ -7,7 +7,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, Phase};
 use super::drive::Ended;
-use super::transport::TransportEnd;
 use super::wakers::Role;
 use super::write_buffer::WRITE_MAX;
 use crate::sys::renegotiation;
@@ -109,7 +108,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     self.pace.sent(count);
                 }
                 Poll::Ready(Err(ended)) => {
-                    let ended = self.explain(ended);
                     self.fail(ended);
                     break;
                 }
@@ -207,17 +205,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         wipe(&mut room);
         Ended::Failed(Error::io(error))
-    }
-
-    /// What stands behind the end of a transport that failed.
-    fn explain(&mut self, ended: Ended) -> Ended {
-        match ended {
-            Ended::Transport => match self.io.io_mut().take_end() {
-                Some(TransportEnd::Error(error)) => self.last_words(error),
-                _ => ended,
-            },
-            _ => ended,
-        }
     }
 
     /// A connection that can be used, and that this side has not closed.
