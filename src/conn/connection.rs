@@ -264,7 +264,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // Whoever writes and then reads expects the write to reach the peer, whether the socket took it at once
             // or not.
             self.io.io_mut().enter(Role::Reader, cx);
-            if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push() {
+            if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push()
+                && !self.io.shutdown_state().sent
+            {
                 return Poll::Ready(Err(self.fail_push(error)));
             }
         }
