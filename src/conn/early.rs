@@ -16,8 +16,8 @@ use super::wakers::Role;
 use crate::config::context::Context;
 use crate::materials::session::Session;
 use crate::materials::verify::ServerVerification;
-use crate::sys::early_data::{session_peer, status};
-use crate::sys::{compat, ssl as sys};
+use crate::sys::early_data::status;
+use crate::sys::{compat, session, ssl as sys};
 use crate::values::alpn::AlpnProtocols;
 use crate::values::early_data::EarlyDataStatus;
 use crate::values::error::{Error, ErrorKind};
@@ -104,7 +104,7 @@ fn is_for_host(session: &Session, ssl: &SslRef, state: &State) -> bool {
     // That of the session, before there was a handshake. A wrong name then is no matter: there may be another one now.
     let result = compat::verify_code(ssl.verify_result().as_raw());
     let verified = result.is_ok() || result == VerifyCode::HOSTNAME_MISMATCH;
-    verified && session_peer(session.as_openssl()).is_none_or(|peer| state.check_name(peer).is_none())
+    verified && session::peer(session.as_openssl()).is_none_or(|peer| state.check_name(peer).is_none())
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use openssl::ssl::{SslSession, SslSessionRef};
 
-use crate::sys::{early_data, queue, session};
+use crate::sys::{queue, session};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::version::ProtocolVersion;
 
@@ -131,7 +131,7 @@ impl Session {
     ///
     /// `SSL_SESSION_get0_alpn_selected`
     pub fn alpn_protocol(&self) -> Option<&[u8]> {
-        early_data::session_protocol(&self.session)
+        session::alpn_protocol(&self.session)
     }
 
     /// Whether the ticket is still good at `now`. libssl counts whole seconds, and one less.

@@ -1,12 +1,11 @@
 //! Early data (0-RTT): what libssl is told and asked of it.
 
 use std::ffi::{c_int, c_void};
-use std::{ptr, slice};
+use std::ptr;
 
 use foreign_types::ForeignTypeRef;
 use openssl::error::ErrorStack;
-use openssl::ssl::{SslContextBuilder, SslOptions, SslRef, SslSessionRef};
-use openssl::x509::X509Ref;
+use openssl::ssl::{SslContextBuilder, SslOptions, SslRef};
 use openssl_sys as ffi;
 
 use super::decl;
@@ -51,24 +50,5 @@ pub(crate) fn status(ssl: &SslRef) -> EarlyDataStatus {
         decl::SSL_EARLY_DATA_ACCEPTED => EarlyDataStatus::Accepted,
         decl::SSL_EARLY_DATA_REJECTED => EarlyDataStatus::Rejected,
         _ => EarlyDataStatus::NotSent,
-    }
-}
-
-/// The protocol that the session's connection came to by ALPN: `SSL_SESSION_get0_alpn_selected`.
-pub(crate) fn session_protocol(session: &SslSessionRef) -> Option<&[u8]> {
-    let (mut start, mut length) = (ptr::null(), 0);
-    // SAFETY: the session is alive; the call writes both places and keeps the name the session's.
-    unsafe {
-        decl::SSL_SESSION_get0_alpn_selected(session.as_ptr(), &raw mut start, &raw mut length);
-        (!start.is_null() && length > 0).then(|| slice::from_raw_parts(start, length))
-    }
-}
-
-/// The certificate that the session's server has shown: `SSL_SESSION_get0_peer`.
-pub(crate) fn session_peer(session: &SslSessionRef) -> Option<&X509Ref> {
-    // SAFETY: the session is alive and keeps the certificate; the function reads, though its type says that it may write.
-    unsafe {
-        let peer = decl::SSL_SESSION_get0_peer(session.as_ptr());
-        (!peer.is_null()).then(|| X509Ref::from_ptr(peer))
     }
 }

@@ -6,6 +6,7 @@ use std::{ptr, slice};
 
 use foreign_types::ForeignTypeRef;
 use openssl::ssl::SslSessionRef;
+use openssl::x509::X509Ref;
 use openssl_sys as ffi;
 
 use super::decl;
@@ -107,4 +108,23 @@ pub(crate) fn created(session: &SslSessionRef) -> c_long {
 pub(crate) fn timeout(session: &SslSessionRef) -> c_long {
     // SAFETY: the session is alive.
     unsafe { ffi::SSL_SESSION_get_timeout(session.as_ptr()) }
+}
+
+/// The protocol that the session's connection came to by ALPN: `SSL_SESSION_get0_alpn_selected`.
+pub(crate) fn alpn_protocol(session: &SslSessionRef) -> Option<&[u8]> {
+    let (mut start, mut length) = (ptr::null(), 0);
+    // SAFETY: the session is alive; the call writes both places and keeps the name the session's.
+    unsafe {
+        decl::SSL_SESSION_get0_alpn_selected(session.as_ptr(), &raw mut start, &raw mut length);
+        (!start.is_null() && length > 0).then(|| slice::from_raw_parts(start, length))
+    }
+}
+
+/// The certificate that the session's server has shown: `SSL_SESSION_get0_peer`.
+pub(crate) fn peer(session: &SslSessionRef) -> Option<&X509Ref> {
+    // SAFETY: the session is alive and keeps the certificate; the function reads, though its type says that it may write.
+    unsafe {
+        let peer = decl::SSL_SESSION_get0_peer(session.as_ptr());
+        (!peer.is_null()).then(|| X509Ref::from_ptr(peer))
+    }
 }
