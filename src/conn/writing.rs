@@ -193,18 +193,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn last_words(&mut self, error: io::Error) -> Ended {
         self.io.io_mut().discard();
         let mut room = vec![0; WRITE_MAX];
-        for _ in 0..LAST_RECORDS {
-            match self.io.read(&mut ReadBuf::new(&mut room)) {
-                Ok(_) => {}
-                Err(Stop::Failed(alert)) if alert.kind() == ErrorKind::PeerAlert => {
-                    return Ended::Failed(alert);
-                }
-                Err(Stop::Panicked) => return Ended::Failed(self.resume_panic()),
-                Err(_) => break,
-            }
-        }
+        let read = (0..LAST_RECORDS).try_for_each(|_| self.io.read(&mut ReadBuf::new(&mut room)).map(drop));
         wipe(&mut room);
-        Ended::Failed(Error::io(error))
+        match read {
+            Err(Stop::Failed(alert)) if alert.kind() == ErrorKind::PeerAlert => Ended::Failed(alert),
+            Err(Stop::Panicked) => Ended::Failed(self.resume_panic()),
+            _ => Ended::Failed(Error::io(error)),
+        }
     }
 
     /// A connection that can be used, and that this side has not closed.
