@@ -15,7 +15,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::buffer::{INPUT_SIZE, Input, Output};
 use super::holdback::HoldBack;
-
 use super::wakers::{Flow, Role, Wakers};
 use crate::sys::bio::{ByteIo, IoStep};
 use crate::values::record_edge::RecordEdge;
@@ -347,16 +346,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
         }
         let mut taken = 0;
         // Records go straight through when nothing is kept that must go first: no copy for a single record.
-        while !self.corked && self.output.is_empty() && self.broken.is_none() && taken < bytes.len() {
+        while !self.corked && self.output.is_empty() && taken < bytes.len() {
             let rest = &bytes[taken..];
             match self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_write(cx, rest)) {
-                Poll::Ready(Ok(0)) => self.broken = Some(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(0)) => {
+                    self.broken = Some(io::ErrorKind::WriteZero.into());
+                    return IoStep::Bytes(bytes.len());
+                }
                 Poll::Ready(Ok(n)) => taken += n,
-                Poll::Ready(Err(error)) => self.broken = Some(error),
+                Poll::Ready(Err(error)) => {
+                    self.broken = Some(error);
+                    return IoStep::Bytes(bytes.len());
+                }
                 Poll::Pending => break,
             }
         }
-        if taken < bytes.len() && self.broken.is_none() {
+        if taken < bytes.len() {
             self.output.push(&bytes[taken..]);
         }
         if self.output.bytes().len() >= CORK_LIMIT
