@@ -1,7 +1,6 @@
 //! The client's way in.
 
 use std::future::poll_fn;
-use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -10,6 +9,7 @@ use super::stream::TlsStream;
 use crate::config::context::ClientConfig;
 use crate::conn::connection::{Connection, Target};
 use crate::materials::session::Session;
+use crate::values::address;
 use crate::values::error::Error;
 use crate::values::secret::Secret;
 
@@ -200,7 +200,7 @@ fn host_name(host: &str) -> Result<Host<'_>, Error> {
     if host.is_empty() {
         return bad("is empty");
     }
-    if without_brackets(host).parse::<IpAddr>().is_ok() {
+    if address::parse(without_brackets(host)).is_some() {
         return Ok(Host::Address);
     }
     let name = host.strip_suffix('.').unwrap_or(host);
@@ -255,7 +255,7 @@ impl TlsConnector {
 }
 
 /// Shakes hands within the time of the configuration.
-pub(super) async fn handshake<S>(mut connection: Connection<S>) -> Result<TlsStream<S>, Error>
+pub(super) async fn handshake<S>(mut connection: Box<Connection<S>>) -> Result<TlsStream<S>, Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

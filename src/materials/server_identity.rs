@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::certificate::Certificate;
 use super::general_name;
 use crate::sys::x509::{Extension, GeneralName, encoded_alt_names};
+use crate::values::address;
 use crate::values::error::{Error, ErrorKind};
 
 /// The names of a certificate that a host can match.
@@ -166,11 +167,11 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 /// Whether the host is one that the pattern stands for.
 fn matches(host: &str, pattern: &str) -> bool {
     let (host, pattern) = (without_dot(host), without_dot(pattern));
-    if !is_plain(pattern) || pattern.split('.').any(str::is_empty) {
-        return false;
+    if !pattern.as_bytes().contains(&b'*') {
+        return host.eq_ignore_ascii_case(pattern) && is_well_formed(pattern);
     }
-    if !pattern.contains('*') {
-        return host.eq_ignore_ascii_case(pattern);
+    if !is_well_formed(pattern) {
+        return false;
     }
     match (host.split_once('.'), pattern.split_once('.')) {
         (None, None) => label_matches(host, pattern, 1),
@@ -199,8 +200,15 @@ fn label_matches(host: &str, pattern: &str, labels: usize) -> bool {
 }
 
 /// Neither blanks and control characters nor anything that would need a normalisation.
-fn is_plain(name: &str) -> bool {
-    name.bytes().all(|byte| (b'!'..=0x7f).contains(&byte))
+/// Labels of plain characters, none of them empty.
+fn is_well_formed(name: &str) -> bool {
+    let mut before = b'.';
+    name.bytes().all(|byte| {
+        let label_ends = byte == b'.';
+        let good = (b'!'..=0x7f).contains(&byte) && !(label_ends && before == b'.');
+        before = byte;
+        good
+    }) && before != b'.'
 }
 
 fn without_dot(name: &str) -> &str {
@@ -210,11 +218,11 @@ fn without_dot(name: &str) -> &str {
 /// The address that the host is, an IPv6 zone (`fe80::1%eth0`) left out.
 fn parse_address(host: &str) -> Option<IpAddr> {
     match host.split_once('%') {
-        None => host.parse().ok(),
-        Some((address, zone)) => {
+        None => address::parse(host),
+        Some((host, zone)) => {
             let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
             let zoned = !zone.is_empty() && zone.chars().all(known);
-            address.parse::<Ipv6Addr>().ok().filter(|_| zoned).map(IpAddr::V6)
+            host.parse::<Ipv6Addr>().ok().filter(|_| zoned).map(IpAddr::V6)
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Plain values: no libssl type, no I/O.
 
+pub(crate) mod address;
 pub(crate) mod alert;
 pub(crate) mod alpn;
 pub(crate) mod certificate_compression;
