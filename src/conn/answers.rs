@@ -310,7 +310,7 @@ impl Hooks for State {
                     && let Ok(der) = session.to_der()
                 {
                     let (id, lifetime) = (session.id().to_vec(), session.timeout());
-                    self.inner().notices.push_back(Question::Keep(id, Secret::from(der), lifetime));
+                    self.put_notice(Question::Keep(id, Secret::from(der), lifetime));
                 }
             }
         }

@@ -72,8 +72,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Stop::WantRead | Stop::WantWrite if self.state.refusal().is_some() => {}
                 Stop::WantRead if self.release_identity() => {}
                 Stop::WantRead | Stop::WantWrite => {
-                    // A wait may be long, and many may wait.
-                    self.io.free_buffers();
+                    if self.is_open() {
+                        // A wait may be long, and many may wait. A handshake has a limit.
+                        self.io.free_buffers();
+                    }
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.
                     return match self.io.io_mut().poll_push() {
                         // Whoever has closed can write no more, and may read on.
@@ -96,6 +98,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Awaits the operation that a hook has left, on behalf of the task that has entered.
     pub(super) fn poll_hook(&mut self) -> Poll<()> {
         let state = &self.state;
+        if !state.has_pending() {
+            return Poll::Ready(());
+        }
         self.io.io_mut().poll_hook(|cx| poll_pending(state, cx))
     }
 

@@ -247,14 +247,19 @@ impl State {
         if self.own_handshake.load(Ordering::Acquire) {
             return true;
         }
+        if self.renegotiation_disabled.load(Ordering::Acquire) {
+            self.set_refusal(Refusal::Disabled);
+        } else if !self.counts_another() {
+            self.set_refusal(Refusal::OverLimit);
+        }
+        self.refusal().is_none()
+    }
+
+    /// Counts a handshake of the peer; false when it is one too many.
+    fn counts_another(&self) -> bool {
         let mut inner = self.inner();
         let policy = inner.context.renegotiation;
-        if self.renegotiation_disabled.load(Ordering::Acquire) {
-            inner.refusal = Some(Refusal::Disabled);
-        } else if !inner.renegotiations.admit(policy, Instant::now()) {
-            inner.refusal = Some(Refusal::OverLimit);
-        }
-        inner.refusal.is_none()
+        inner.renegotiations.admit(policy, Instant::now())
     }
 
     /// The ClientHello of a renegotiation: only its count matters, the configuration stays.

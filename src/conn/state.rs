@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use openssl::ssl::{SslRef, SslVerifyMode, SslVersion};
 use openssl::x509::X509Ref;
@@ -55,6 +55,10 @@ pub(crate) struct State {
     undecided: AtomicBool,
     /// There are new sessions that the application has not been told of.
     news: AtomicBool,
+    /// There is an operation.
+    due: AtomicBool,
+    /// There is a refusal.
+    refused: AtomicBool,
     /// Whether there is a runtime with a timer.
     timed: AtomicBool,
     inner: Mutex<Inner>,
@@ -76,16 +80,16 @@ pub(super) struct Inner {
     pub(super) choice: Choice,
     pub(super) server_name: Option<String>,
     pub(super) name_used: bool,
-    pub(super) pending: Option<Pending>,
+    pending: Option<Pending>,
     pub(super) asked: Asked,
     pub(super) known: Known,
     /// What the application is to be told when nothing else has to be asked.
-    pub(super) notices: VecDeque<Question>,
+    notices: VecDeque<Question>,
     pub(super) verdict: Verdict,
     /// A fatal alert that passed, and which way.
     pub(super) fatal_alert: Option<(Direction, Alert)>,
     pub(super) renegotiations: RenegotiationCount,
-    pub(super) refusal: Option<Refusal>,
+    refusal: Option<Refusal>,
     /// What a client has to prove, where a renegotiation has changed it.
     pub(super) client_auth: Option<ClientAuth>,
     /// What becomes of a server that cannot be verified, where a renegotiation has changed it.
@@ -170,6 +174,8 @@ impl State {
             renegotiation_disabled: AtomicBool::new(false),
             undecided: AtomicBool::new(false),
             news: AtomicBool::new(false),
+            due: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
             timed: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 context,
@@ -183,7 +189,7 @@ impl State {
                 notices: VecDeque::new(),
                 verdict: Verdict::default(),
                 fatal_alert: None,
-                renegotiations: RenegotiationCount::new(Instant::now()),
+                renegotiations: RenegotiationCount::default(),
                 refusal: None,
                 client_auth: None,
                 server_verification: None,
@@ -228,7 +234,16 @@ impl State {
 
     /// Why a handshake of the peer was refused.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
+        if !self.refused.load(Ordering::Acquire) {
+            return None;
+        }
         self.inner().refusal
+    }
+
+    /// A handshake of the peer is refused.
+    pub(super) fn set_refusal(&self, refusal: Refusal) {
+        self.inner().refusal = Some(refusal);
+        self.refused.store(true, Ordering::Release);
     }
 
     pub(crate) fn control(&self) -> &Control {
@@ -290,19 +305,32 @@ impl State {
 
     /// Whether a question or an answer is on its way, or the application has the ClientHello.
     pub(crate) fn has_pending(&self) -> bool {
-        let inner = self.inner();
-        inner.pending.is_some() || !inner.notices.is_empty()
+        self.due.load(Ordering::Acquire)
     }
 
     /// The next operation: what libssl waits for comes before what the application is merely told.
     pub(crate) fn take_pending(&self) -> Option<Pending> {
+        if !self.has_pending() {
+            return None;
+        }
         let mut inner = self.inner();
-        inner.pending.take().or_else(|| inner.notices.pop_front().map(Pending::Ask))
+        let next = inner.pending.take().or_else(|| inner.notices.pop_front().map(Pending::Ask));
+        self.due.store(!inner.notices.is_empty(), Ordering::Release);
+        next
     }
 
     /// Puts an operation back that is not finished.
     pub(crate) fn put_pending(&self, pending: Pending) {
-        self.inner().pending = Some(pending);
+        let mut inner = self.inner();
+        inner.pending = Some(pending);
+        self.due.store(true, Ordering::Release);
+    }
+
+    /// What the application is told when nothing else has to be asked.
+    pub(super) fn put_notice(&self, notice: Question) {
+        let mut inner = self.inner();
+        inner.notices.push_back(notice);
+        self.due.store(true, Ordering::Release);
     }
 
     /// Leaves a question to the await loop.
@@ -383,6 +411,7 @@ impl State {
             inner.verdict.chain = Some(code);
             // Its session must not be resumed.
             inner.notices.clear();
+            self.due.store(inner.pending.is_some(), Ordering::Release);
             drop(inner);
             self.fail_hook(error.with_option("peer_verifier"));
         }
@@ -447,7 +476,7 @@ impl State {
     /// The session store is to drop a session.
     pub(super) fn put_forget(&self, id: &[u8]) {
         if self.role == Role::Server && self.origin.session_store.is_some() && !id.is_empty() {
-            self.inner().notices.push_back(Question::Forget(id.to_vec()));
+            self.put_notice(Question::Forget(id.to_vec()));
         }
     }
 

@@ -40,7 +40,7 @@ use crate::values::secret::Secret;
 /// # }
 /// ```
 pub struct BlockingStream<S> {
-    connection: Connection<Blocking<S>>,
+    connection: Box<Connection<Blocking<S>>>,
 }
 
 impl<S: Read + Write + Unpin> BlockingStream<S> {
@@ -65,7 +65,7 @@ impl<S: Read + Write + Unpin> BlockingStream<S> {
         BlockingStream::handshake(Connection::new(&config.context, Blocking::new(io), Target::default())?)
     }
 
-    fn handshake(connection: Connection<Blocking<S>>) -> Result<BlockingStream<S>, Error> {
+    fn handshake(connection: Box<Connection<Blocking<S>>>) -> Result<BlockingStream<S>, Error> {
         let mut stream = BlockingStream { connection };
         stream.block_on(|connection, cx| connection.poll_handshake(cx)).map_err(Error::io)?;
         Ok(stream)

@@ -51,12 +51,12 @@ use crate::values::error::Error;
 /// before, though not one that this server has taken already. See
 /// [`ConfigBuilder::early_data`](crate::ConfigBuilder::early_data).
 pub struct EarlyHandshake<S> {
-    connection: Connection<S>,
+    connection: Box<Connection<S>>,
     limit: Limit,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> EarlyHandshake<S> {
-    pub(super) fn new(connection: Connection<S>) -> EarlyHandshake<S> {
+    pub(super) fn new(connection: Box<Connection<S>>) -> EarlyHandshake<S> {
         let limit = Limit::of(connection.state().context().handshake_timeout);
         connection.state().set_timed();
         EarlyHandshake { connection, limit }

@@ -52,7 +52,7 @@ use crate::values::secret::Secret;
 /// # }
 /// ```
 pub struct TlsEngine {
-    connection: Connection<Pipe>,
+    connection: Box<Connection<Pipe>>,
     established: bool,
     closed: bool,
     /// The error of a write that has taken some bytes before it.
@@ -87,7 +87,7 @@ impl TlsEngine {
         Ok(TlsEngine::new(Connection::new(&config.context, Pipe::default(), Target::default())?))
     }
 
-    fn new(connection: Connection<Pipe>) -> TlsEngine {
+    fn new(connection: Box<Connection<Pipe>>) -> TlsEngine {
         TlsEngine { connection, established: false, closed: false, failed: None, events: VecDeque::new() }
     }
 

@@ -34,12 +34,12 @@ use crate::values::hello::ClientHello;
 /// # }
 /// ```
 pub struct StartHandshake<S> {
-    connection: Connection<S>,
+    connection: Box<Connection<S>>,
     hello: ClientHello,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> StartHandshake<S> {
-    pub(super) async fn read(mut connection: Connection<S>) -> Result<StartHandshake<S>, Error> {
+    pub(super) async fn read(mut connection: Box<Connection<S>>) -> Result<StartHandshake<S>, Error> {
         connection.choose_by_hand();
         connection.state().set_timed();
         let limit = Limit::of(connection.state().context().handshake_timeout);

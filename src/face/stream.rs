@@ -43,11 +43,11 @@ use crate::values::secret::Secret;
 /// # Errors
 /// Errors of reads and writes are `io::Error`s with an [`Error`] inside: [`Error::from_io`] finds it.
 pub struct TlsStream<S> {
-    connection: Connection<S>,
+    connection: Box<Connection<S>>,
 }
 
 impl<S> TlsStream<S> {
-    pub(crate) fn new(connection: Connection<S>) -> TlsStream<S> {
+    pub(crate) fn new(connection: Box<Connection<S>>) -> TlsStream<S> {
         TlsStream { connection }
     }
 

@@ -289,6 +289,16 @@ unsafe extern "C" fn bio_ctrl(bio: *mut ffi::BIO, command: c_int, _num: c_long, 
     if command != ffi::BIO_CTRL_FLUSH {
         return 0;
     }
+    // SAFETY: libssl calls this with a live BIO of our method.
+    unsafe { bio_flush(bio) }
+}
+
+/// Not within `bio_ctrl`, which libssl calls for other things far more often.
+///
+/// # Safety
+/// `bio` must be a live BIO of our method.
+#[inline(never)]
+unsafe fn bio_flush(bio: *mut ffi::BIO) -> c_long {
     // SAFETY: as in bio_read.
     let link = unsafe { link_of(bio) };
     if link.is_null() {

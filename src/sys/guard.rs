@@ -2,13 +2,18 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 type Payload = Box<dyn Any + Send>;
 
 /// Where a panic waits between the C frame that it must not cross and the Rust caller that it belongs to.
 #[derive(Default)]
-pub(crate) struct Parked(Mutex<Option<Payload>>);
+pub(crate) struct Parked {
+    /// Whether there is one: asked before and after each call of libssl.
+    waits: AtomicBool,
+    payload: Mutex<Option<Payload>>,
+}
 
 impl Parked {
     /// Throws a parked panic on, in the caller's frame.
@@ -20,19 +25,29 @@ impl Parked {
 
     /// Whether a panic waits here.
     pub(crate) fn is_some(&self) -> bool {
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).is_some()
+        self.waits.load(Ordering::Acquire)
     }
 
     fn take(&self) -> Option<Payload> {
+        if !self.is_some() {
+            return None;
+        }
+        let mut payload = self.payload();
+        self.waits.store(false, Ordering::Release);
+        payload.take()
+    }
+
+    fn payload(&self) -> MutexGuard<'_, Option<Payload>> {
         // INVARIANT: the lock is never held while foreign code runs, so it cannot be poisoned with a payload in it
-        self.0.lock().unwrap_or_else(|e| e.into_inner()).take()
+        self.payload.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Parks what was caught elsewhere.
     pub(crate) fn put(&self, payload: Payload) {
-        let mut slot = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        let mut slot = self.payload();
         // The first panic is the cause; a later one, if any, came from the unwinding of the connection.
         slot.get_or_insert(payload);
+        self.waits.store(true, Ordering::Release);
     }
 }
 

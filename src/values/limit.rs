@@ -73,24 +73,18 @@ impl Default for RenegotiationPolicy {
 }
 
 /// The count of a connection under a policy.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct RenegotiationCount {
     count: u32,
-    last: Instant,
+    last: Option<Instant>,
 }
 
 impl RenegotiationCount {
-    /// Starts when the first handshake does.
-    pub(crate) fn new(now: Instant) -> RenegotiationCount {
-        RenegotiationCount { count: 0, last: now }
-    }
-
     /// Counts a handshake that the peer starts; false when it is one too many.
     pub(crate) fn admit(&mut self, policy: RenegotiationPolicy, now: Instant) -> bool {
-        if now.duration_since(self.last) >= policy.window {
+        if self.last.replace(now).is_some_and(|last| now.duration_since(last) >= policy.window) {
             self.count = 0;
         }
-        self.last = now;
         self.count = self.count.saturating_add(1);
         policy.limit.is_none_or(|limit| self.count <= limit)
     }
@@ -103,7 +97,7 @@ mod tests {
     #[test]
     fn the_fourth_within_the_window_is_one_too_many() {
         let start = Instant::now();
-        let mut count = RenegotiationCount::new(start);
+        let mut count = RenegotiationCount::default();
         let policy = RenegotiationPolicy::node();
         for second in 1..=3 {
             assert!(count.admit(policy, start + Duration::from_secs(second)));
@@ -114,7 +108,7 @@ mod tests {
     #[test]
     fn the_window_slides_from_the_previous_handshake() {
         let start = Instant::now();
-        let mut count = RenegotiationCount::new(start);
+        let mut count = RenegotiationCount::default();
         let policy = RenegotiationPolicy::limit(1).per(Duration::from_secs(10));
         assert!(count.admit(policy, start + Duration::from_secs(9)));
         assert!(!count.admit(policy, start + Duration::from_secs(18)));
@@ -124,8 +118,8 @@ mod tests {
     #[test]
     fn a_limit_of_none_admits_all_and_a_limit_of_nothing_none() {
         let now = Instant::now();
-        assert!(!RenegotiationCount::new(now).admit(RenegotiationPolicy::deny(), now));
-        let mut count = RenegotiationCount::new(now);
+        assert!(!RenegotiationCount::default().admit(RenegotiationPolicy::deny(), now));
+        let mut count = RenegotiationCount::default();
         assert!((0..1000).all(|_| count.admit(RenegotiationPolicy::allow_unlimited(), now)));
     }
 }
