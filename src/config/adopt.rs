@@ -143,6 +143,7 @@ impl<S: Side> AdoptedBuilder<S> {
             trace: None,
             warnings: Arc::default(),
             adopted: Some(Adoption { checks_name }),
+            foreign_callbacks: true,
         }))
     }
 }

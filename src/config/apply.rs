@@ -231,6 +231,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
     }
 
     // 9. the application's own step, then our hooks
+    let foreign_callbacks = !settings.openssl.is_empty();
     for step in settings.openssl {
         step(&mut ctx).map_err(|e| refused("with_openssl", &e))?;
     }
@@ -308,6 +309,7 @@ pub(crate) fn apply(role: Role, settings: Settings) -> Result<Context, Error> {
         trace: settings.trace,
         warnings: Arc::new(Warnings::new(warnings, ignored)),
         adopted: None,
+        foreign_callbacks,
     })
 }
 

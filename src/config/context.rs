@@ -107,6 +107,8 @@ pub(crate) struct Context {
     pub(crate) warnings: Arc<Warnings>,
     /// Set when the SSL_CTX is the application's own, with its own callbacks in the place of ours.
     pub(crate) adopted: Option<Adoption>,
+    /// Whether somebody else has had the SSL_CTX in hand, and may have put callbacks of the `openssl` crate into it.
+    pub(crate) foreign_callbacks: bool,
 }
 
 /// What is to be told about a configuration.

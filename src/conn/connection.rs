@@ -74,8 +74,9 @@ pub(crate) struct Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// A connection of `context`'s side that has not begun.
-    pub(crate) fn new(context: &Arc<Context>, io: S, target: Target) -> Result<Connection<S>, Error> {
+    /// A connection of `context`'s side that has not begun. In a box: it is passed on from future to future, to the stream and
+    /// on to wherever that goes.
+    pub(crate) fn new(context: &Arc<Context>, io: S, target: Target) -> Result<Box<Connection<S>>, Error> {
         let (ssl, state, early) = prepare(context, target)?;
         let mut transport = Transport::new(io);
         if context.may_use_psk() {
@@ -83,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let io = SslIo::new(ssl, transport, Arc::clone(&state) as _).map_err(|e| no_connection(&e))?;
         let closer = Closer(Arc::clone(&state));
-        Ok(Connection {
+        Ok(Box::new(Connection {
             io,
             state,
             phase: Phase::Handshake,
@@ -93,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             buffer: WriteBuffer::default(),
             pace: RecordPace::default(),
             _closer: closer,
-        })
+        }))
     }
 
     /// Has the application look at the ClientHello: see [`poll_hello`](Connection::poll_hello).
@@ -111,6 +112,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Shakes hands; ready when it is done, checked, and all of it is with the socket.
     pub(crate) fn poll_handshake(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         if let Phase::Handshake = self.phase {
+            if self.has_nobody(cx) {
+                return Poll::Pending;
+            }
             let shaken = match ready!(self.poll_early(cx)) {
                 Ok(()) => ready!(self.poll_call(Role::Reader, cx, SslIo::handshake)),
                 Err(ended) => Err(ended),
@@ -137,6 +141,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         self.poll_settle(Role::Reader, cx)
+    }
+
+    /// Whether a server has not got a byte: one that waits for its client has none of libssl's buffers.
+    fn has_nobody(&mut self, cx: &TaskContext<'_>) -> bool {
+        if self.state.role() == side::Role::Client || !self.io.is_before_handshake() {
+            return false;
+        }
+        self.io.io_mut().enter(Role::Reader, cx);
+        self.io.io_mut().is_dry()
     }
 
     /// Ready when the client's first message is there for the application to look at.
@@ -434,7 +447,9 @@ impl<S> Connection<S> {
 
 /// An SSL for one connection of `context`'s side, its state, and its early data.
 pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Arc<State>, Early), Error> {
-    let mut ssl = Ssl::new(&context.ssl).map_err(|e| no_connection(&e))?;
+    // The crate's callbacks need what the crate's function keeps for them.
+    let made = if context.foreign_callbacks { Ssl::new(&context.ssl) } else { sys::new(&context.ssl) };
+    let mut ssl = made.map_err(|e| no_connection(&e))?;
     if let Some(adoption) = context.adopted {
         adopt::prepare(&mut ssl, context.renegotiation.is_allowed()).map_err(|e| no_connection(&e))?;
         if let Some(host) = target.host.as_deref().filter(|_| adoption.checks_name) {
@@ -460,14 +475,14 @@ pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Ar
         sys::set_session(&mut ssl, session.as_openssl())
             .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
     }
-    let state = State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept)));
+    let state = Arc::new(State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept))));
     let early = match context.role {
         side::Role::Client => {
             Early::of_client(target.early_data, &ssl, &state, target.server_name.as_deref(), session)
         }
         side::Role::Server => Early::of_server(context),
     };
-    Ok((ssl, Arc::new(state), early))
+    Ok((ssl, state, early))
 }
 
 fn no_connection(stack: &ErrorStack) -> Error {

@@ -230,6 +230,7 @@ unsafe extern "C" {
     pub fn SSL_key_update(ssl: *mut SSL, kind: c_int) -> c_int;
     pub fn SSL_verify_client_post_handshake(ssl: *mut SSL) -> c_int;
     pub fn SSL_set_post_handshake_auth(ssl: *mut SSL, on: c_int);
+    pub fn SSL_in_before(ssl: *const SSL) -> c_int;
     pub fn SSL_in_init(ssl: *const SSL) -> c_int;
 }
 

@@ -47,6 +47,12 @@ pub(crate) fn set_post_handshake_auth(ssl: &mut SslRef, on: bool) {
     unsafe { decl::SSL_set_post_handshake_auth(ssl.as_ptr(), c_int::from(on)) }
 }
 
+/// Whether no handshake has begun: `SSL_in_before`.
+pub(crate) fn in_before(ssl: &SslRef) -> bool {
+    // SAFETY: the SSL is alive.
+    unsafe { decl::SSL_in_before(ssl.as_ptr()) == 1 }
+}
+
 /// Whether a handshake goes on: `SSL_in_init`.
 pub(crate) fn in_init(ssl: &SslRef) -> bool {
     // SAFETY: the SSL is alive.

@@ -8,12 +8,23 @@ use foreign_types::{ForeignType, ForeignTypeRef};
 use openssl::error::ErrorStack;
 use openssl::nid::Nid;
 use openssl::pkey::{PKey, Public};
-use openssl::ssl::{SslCipher, SslContextRef, SslOptions, SslRef, SslSessionRef, SslVersion};
+use openssl::ssl::{Ssl, SslCipher, SslContextRef, SslOptions, SslRef, SslSessionRef, SslVersion};
 use openssl::stack::StackRef;
 use openssl::x509::X509VerifyResult;
 use openssl_sys as ffi;
 
 use super::{compat, decl};
+
+/// `SSL_new`, for contexts without callbacks of the `openssl` crate: those need what [`Ssl::new`] keeps for them.
+pub(crate) fn new(context: &SslContextRef) -> Result<Ssl, ErrorStack> {
+    // SAFETY: the context is alive; the SSL takes a reference of its own to it.
+    let ssl = unsafe { ffi::SSL_new(context.as_ptr()) };
+    if ssl.is_null() {
+        return Err(ErrorStack::get());
+    }
+    // SAFETY: the SSL is fresh, and nobody else's.
+    Ok(unsafe { Ssl::from_ptr(ssl) })
+}
 
 /// The body of an extension of the ClientHello that is being processed; only inside the ClientHello callback.
 pub(crate) fn hello_extension(ssl: &SslRef, extension: u16) -> Option<&[u8]> {

@@ -221,6 +221,11 @@ impl<T> SslIo<T> {
         }
     }
 
+    /// Whether libssl has not been asked for anything.
+    pub(crate) fn is_before_handshake(&self) -> bool {
+        renegotiation::in_before(self.ssl())
+    }
+
     /// Whether a read can do nothing but wait for a record: no part of one is in libssl's hands, no handshake is under way,
     /// the peer has not closed, and no panic is to be told of.
     pub(crate) fn is_at_rest(&self) -> bool {
