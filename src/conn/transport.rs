@@ -16,8 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::buffer::{INPUT_SIZE, Input, Output};
 use super::holdback::HoldBack;
 use super::wakers::{Flow, Role, Wakers};
-use crate::sys::bio::{ByteIo, IoStep};
-use crate::values::record_edge::RecordEdge;
+use crate::sys::bio::{ByteIo, Feed, IoStep};
 
 /// Corked bytes beyond which the socket is tried in the middle of a call.
 const CORK_LIMIT: usize = 64 * 1024;
@@ -29,7 +28,6 @@ const LARGE: usize = 4 * 1024;
 pub(crate) struct Transport<S> {
     io: S,
     input: Input,
-    edge: RecordEdge,
     /// The last read had more than one record in it.
     many: bool,
     /// The next record is likely to be a large one, alone.
@@ -74,7 +72,6 @@ impl<S> Transport<S> {
         Transport {
             io,
             input: Input::default(),
-            edge: RecordEdge::default(),
             many: false,
             direct: false,
             ended: false,
@@ -258,21 +255,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     }
 
     /// Reads into libssl's buffer. What is there beyond the record goes the other way.
-    fn read_direct(&mut self, buf: &mut ReadBuf<'_>) -> IoStep {
+    fn read_direct(&mut self, feed: &mut Feed<'_>) -> IoStep {
         if let Some(step) = self.obstacle() {
             return step;
         }
-        let answer = self.wakers.poll(Flow::In, |cx| Pin::new(&mut self.io).poll_read(cx, buf));
-        let count = buf.filled().len();
+        let (answer, count) = feed.read_with(
+            |buf| self.wakers.poll(Flow::In, |cx| Pin::new(&mut self.io).poll_read(cx, buf)),
+            |rest| self.input.put(rest),
+        );
         if let Some(step) = self.outcome(answer, count) {
             return step;
         }
-        let own = self.edge.advance(buf.filled());
-        self.input.put(&buf.filled()[own..]);
-        buf.set_filled(own);
         self.many = false;
-        self.expect(own);
-        IoStep::Bytes(own)
+        self.expect(count, feed.left());
+        IoStep::Bytes(count)
     }
 
     /// What a read of so many bytes comes to; `None` when there are any.
@@ -292,10 +288,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         }
     }
 
-    /// After libssl got so many bytes: what the next read is likely to bring.
-    fn expect(&mut self, count: usize) {
+    /// After libssl got so many bytes, and so many are left of the record: what the next read is likely to bring.
+    fn expect(&mut self, count: usize, left: usize) {
         self.many |= !self.input.is_empty();
-        self.direct = !self.many && self.hold.is_none() && count.max(self.edge.left()) >= LARGE;
+        self.direct = !self.many && self.hold.is_none() && count.max(left) >= LARGE;
     }
 }
 
@@ -308,7 +304,7 @@ fn again(error: &io::Error) -> io::Error {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
-    fn read(&mut self, buf: &mut ReadBuf<'_>) -> IoStep {
+    fn read(&mut self, feed: &mut Feed<'_>) -> IoStep {
         let passable = loop {
             let passable = self.passable();
             if passable > 0 {
@@ -319,18 +315,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
                 return IoStep::Retry;
             }
             // The rest of a record may be small; and what is too much for libssl must fit into our buffer.
-            if self.direct && (LARGE..=INPUT_SIZE).contains(&buf.remaining()) {
-                return self.read_direct(buf);
+            if self.direct && (LARGE..=INPUT_SIZE).contains(&feed.remaining()) {
+                return self.read_direct(feed);
             }
             if let Some(stop) = self.fill() {
                 return stop;
             }
         };
-        let offered = &self.input.bytes()[..passable.min(buf.remaining())];
-        let count = self.edge.advance(offered);
-        buf.put_slice(&offered[..count]);
+        let count = feed.put(&self.input.bytes()[..passable]);
         self.input.consume(count);
-        self.expect(count);
+        self.expect(count, feed.left());
         if let Some(hold) = &mut self.hold {
             hold.passed += count as u64;
             if hold.scan.is_done() && !hold.scan.holds() {
@@ -383,6 +377,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::values::record_edge::RecordEdge;
     use std::mem::MaybeUninit;
     use std::task::Waker;
 
@@ -426,10 +421,14 @@ mod tests {
         transport.enter(Role::Reader, &Context::from_waker(Waker::noop()));
         // SSL_CTX_set_default_read_buffer_len
         let mut room = vec![MaybeUninit::uninit(); 4 * INPUT_SIZE];
+        let mut edge = RecordEdge::default();
         for _ in 0..100 {
-            let mut buf = ReadBuf::uninit(&mut room);
+            let mut feed = Feed::new(&mut room, edge);
+            assert!(matches!(transport.read(&mut feed), IoStep::Bytes(_)));
+            let (count, after) = feed.end();
+            edge = after;
             // A record, or the part of it that our own buffer had room for.
-            assert!(matches!(transport.read(&mut buf), IoStep::Bytes(1..=4101)));
+            assert!((1..=4101).contains(&count));
         }
     }
 }

@@ -28,18 +28,75 @@ pub(crate) enum IoStep {
 
 /// The bytes below the TLS records.
 pub(crate) trait ByteIo {
-    /// Reads up to `buf.remaining()` bytes.
-    fn read(&mut self, buf: &mut ReadBuf<'_>) -> IoStep;
+    /// Feeds libssl. [`IoStep::Bytes`] is what it was fed in all.
+    fn read(&mut self, feed: &mut Feed<'_>) -> IoStep;
     /// Writes some of `bytes`, which is not empty.
     fn write(&mut self, bytes: &[u8]) -> IoStep;
     /// Pushes on what was written: libssl asks for it at the end of each flight. `Bytes` means done.
     fn flush(&mut self) -> IoStep;
 }
 
+/// libssl's room for what it reads, and the only way into it: no bytes of a second record get there before libssl asks again.
+pub(crate) struct Feed<'a> {
+    room: ReadBuf<'a>,
+    edge: RecordEdge,
+}
+
+impl<'a> Feed<'a> {
+    /// Room behind what `edge` has followed.
+    pub(crate) fn new(room: &'a mut [MaybeUninit<u8>], edge: RecordEdge) -> Feed<'a> {
+        Feed { room: ReadBuf::uninit(room), edge }
+    }
+
+    /// How many bytes there is room for.
+    pub(crate) fn remaining(&self) -> usize {
+        self.room.remaining()
+    }
+
+    /// How many bytes of the record are still to come, once its header has been fed.
+    pub(crate) fn left(&self) -> usize {
+        self.edge.left()
+    }
+
+    /// Feeds what belongs to one record, and what there is room for; how many of `bytes` that was.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
+        let count = self.edge.advance(&bytes[..bytes.len().min(self.remaining())]);
+        self.room.put_slice(&bytes[..count]);
+        count
+    }
+
+    /// Has `read` read into the room. What is there beyond one record is for `beyond`, and not for libssl. Gives the answer of
+    /// `read`, and how many bytes libssl was fed.
+    ///
+    /// # Panics
+    /// When `read` puts another buffer in the place of the room.
+    pub(crate) fn read_with<T>(
+        &mut self,
+        read: impl FnOnce(&mut ReadBuf<'_>) -> T,
+        beyond: impl FnOnce(&[u8]),
+    ) -> (T, usize) {
+        let (start, before) = (self.room.filled().as_ptr(), self.room.filled().len());
+        let answer = read(&mut self.room);
+        assert!(ptr::eq(self.room.filled().as_ptr(), start), "the stream has read into a buffer of its own");
+        let fresh = &self.room.filled()[before..];
+        let count = self.edge.advance(fresh);
+        if count < fresh.len() {
+            beyond(&fresh[count..]);
+        }
+        self.room.set_filled(before + count);
+        (answer, count)
+    }
+
+    /// How many bytes libssl was fed, and where its records end now.
+    pub(crate) fn end(self) -> (usize, RecordEdge) {
+        (self.room.filled().len(), self.edge)
+    }
+}
+
 /// What a BIO of ours points to: a `ByteIo` of whatever type behind three plain functions, so that the functions
 /// which C calls are not generic.
 struct Link {
-    read: unsafe fn(*mut Link, &mut ReadBuf<'_>) -> IoStep,
+    read: unsafe fn(*mut Link, &mut Feed<'_>) -> IoStep,
     write: unsafe fn(*mut Link, &[u8]) -> IoStep,
     flush: unsafe fn(*mut Link) -> IoStep,
     parked: Parked,
@@ -145,9 +202,9 @@ impl<T> Drop for BioOwner<T> {
 
 /// # Safety
 /// `link` must be the `link` of a live `Linked<T>` that nobody else borrows.
-unsafe fn read_through<T: ByteIo>(link: *mut Link, buf: &mut ReadBuf<'_>) -> IoStep {
+unsafe fn read_through<T: ByteIo>(link: *mut Link, feed: &mut Feed<'_>) -> IoStep {
     // SAFETY: the caller's contract; `Linked` is repr(C) and `link` its first field.
-    unsafe { &mut (*link.cast::<Linked<T>>()).io }.read(buf)
+    unsafe { &mut (*link.cast::<Linked<T>>()).io }.read(feed)
 }
 
 /// # Safety
@@ -237,17 +294,14 @@ unsafe extern "C" fn bio_read(bio: *mut ffi::BIO, buf: *mut c_char, len: c_int) 
                 0 => &mut [],
                 _ => slice::from_raw_parts_mut(buf.cast(), len),
             };
-            let start = space.as_ptr().cast::<u8>();
-            let mut buf = ReadBuf::uninit(space);
-            let step = match ((*link).read)(link, &mut buf) {
-                // The count that matters is that of the buffer, so that a ByteIo cannot claim more than it wrote; and the
-                // buffer must be libssl's still, not another one that was put in its place.
-                IoStep::Bytes(_) if ptr::eq(buf.filled().as_ptr(), start) => {
-                    let mut rest = buf.filled();
-                    while !rest.is_empty() {
-                        rest = &rest[(*link).edge.advance(rest)..];
-                    }
-                    IoStep::Bytes(buf.filled().len())
+            let mut feed = Feed::new(space, (*link).edge);
+            let step = ((*link).read)(link, &mut feed);
+            // What counts is what is in the room, whatever the ByteIo says of it.
+            let (count, edge) = feed.end();
+            let step = match step {
+                _ if count > 0 => {
+                    (*link).edge = edge;
+                    IoStep::Bytes(count)
                 }
                 IoStep::Bytes(_) => IoStep::Failed,
                 other => other,
@@ -328,9 +382,8 @@ mod tests {
     struct Piece(&'static [u8]);
 
     impl ByteIo for Piece {
-        fn read(&mut self, buf: &mut ReadBuf<'_>) -> IoStep {
-            let count = self.0.len().min(buf.remaining());
-            buf.put_slice(&self.0[..count]);
+        fn read(&mut self, feed: &mut Feed<'_>) -> IoStep {
+            let count = feed.put(self.0);
             self.0 = &self.0[count..];
             if count > 0 { IoStep::Bytes(count) } else { IoStep::Retry }
         }

@@ -12,7 +12,7 @@ const OLD_HEADER: usize = 2;
 const TYPES: RangeInclusive<u8> = 20..=24;
 
 /// Follows the records of one direction.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RecordEdge {
     header: [u8; HEADER],
     header_len: usize,
@@ -27,15 +27,24 @@ impl RecordEdge {
     pub(crate) fn advance(&mut self, bytes: &[u8]) -> usize {
         let mut count = 0;
         if self.left == 0 {
-            count = bytes.len().min(HEADER - self.header_len);
-            self.header[self.header_len..][..count].copy_from_slice(&bytes[..count]);
-            self.header_len += count;
-            if self.header_len < HEADER {
-                return count;
-            }
-            self.header_len = 0;
-            self.left = body_len(self.header);
-            self.strange |= !TYPES.contains(&self.header[0]);
+            let header = match bytes.first_chunk() {
+                Some(header) if self.header_len == 0 => {
+                    count = HEADER;
+                    *header
+                }
+                _ => {
+                    count = bytes.len().min(HEADER - self.header_len);
+                    self.header[self.header_len..][..count].copy_from_slice(&bytes[..count]);
+                    self.header_len += count;
+                    if self.header_len < HEADER {
+                        return count;
+                    }
+                    self.header_len = 0;
+                    self.header
+                }
+            };
+            self.left = body_len(header);
+            self.strange |= !TYPES.contains(&header[0]);
         }
         let body = self.left.min(bytes.len() - count);
         self.left -= body;
