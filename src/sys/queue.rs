@@ -16,8 +16,14 @@ const SSL_R_PACKET_LENGTH_TOO_LONG: i32 = 198;
 
 /// Throws away what earlier calls, of anybody on this thread, left in the queue.
 pub(crate) fn clear() {
-    // SAFETY: ERR_clear_error has no precondition; it touches the calling thread's queue only.
-    unsafe { openssl_sys::ERR_clear_error() }
+    // It goes through all places of the queue, also of an empty one, which is what it nearly always is: a look is a twentieth of
+    // a record cheaper.
+    // SAFETY: these have no precondition; they touch the calling thread's queue only.
+    unsafe {
+        if openssl_sys::ERR_peek_last_error() != 0 {
+            openssl_sys::ERR_clear_error();
+        }
+    }
 }
 
 /// An error with the code that Node gives to the same failure.
