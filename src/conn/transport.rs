@@ -7,7 +7,7 @@
 //! accepted until it is gone. So a write that was reported as done is done, a write future that is dropped half-way
 //! leaves no half-written record behind, and what is kept is bounded by one call.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -187,6 +187,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Hands the socket what it has not taken, and `bytes` behind it, in one go; how many of `bytes` it has taken. Pending, too,
+    /// when it cannot do that: `bytes` must be kept then.
+    fn poll_pass(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let kept = self.output.bytes();
+        if !kept.is_empty() && !self.io.is_write_vectored() {
+            return Poll::Pending;
+        }
+        let taken = ready!(self.wakers.poll(Flow::Out, |cx| {
+            let io = Pin::new(&mut self.io);
+            match kept {
+                [] => io.poll_write(cx, bytes),
+                _ => io.poll_write_vectored(cx, &[IoSlice::new(kept), IoSlice::new(bytes)]),
+            }
+        }))?;
+        if taken == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let old = taken.min(kept.len());
+        self.output.consume(old);
+        Poll::Ready(Ok(taken - old))
+    }
+
     /// Pushes, and flushes the socket in any case.
     pub(crate) fn poll_flush(&mut self) -> Poll<io::Result<()>> {
         self.flush_due = true;
@@ -339,16 +361,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
             return IoStep::Bytes(bytes.len());
         }
         let mut taken = 0;
-        // Records go straight through when nothing is kept that must go first: no copy for a single record.
-        while !self.corked && self.output.is_empty() && taken < bytes.len() {
-            let rest = &bytes[taken..];
-            match self.wakers.poll(Flow::Out, |cx| Pin::new(&mut self.io).poll_write(cx, rest)) {
-                Poll::Ready(Ok(0)) => {
-                    self.broken = Some(io::ErrorKind::WriteZero.into());
-                    return IoStep::Bytes(bytes.len());
-                }
-                Poll::Ready(Ok(n)) => taken += n,
+        // The last record goes straight through, behind what is kept: no copy of it.
+        while !self.corked && taken < bytes.len() {
+            match self.poll_pass(&bytes[taken..]) {
+                Poll::Ready(Ok(count)) => taken += count,
                 Poll::Ready(Err(error)) => {
+                    self.output.clear();
                     self.broken = Some(error);
                     return IoStep::Bytes(bytes.len());
                 }

@@ -97,13 +97,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         let bytes = &bytes[..bytes.len().min(WRITE_MAX)];
         let mut written = 0;
+        // The most that libssl puts into one record, when it is known.
+        let mut fragment = usize::MAX;
         self.pace.begin();
-        self.io.io_mut().set_corked(bytes.len() > self.pace.next());
         while written < bytes.len() {
             let rest = &bytes[written..];
-            let rest = &rest[..rest.len().min(self.pace.next())];
+            let most = self.pace.next().min(fragment);
+            // All records of a write go out together.
+            self.io.io_mut().set_corked(rest.len() > most);
+            let rest = &rest[..rest.len().min(most)];
             match self.poll_call(role, cx, |io| io.write(rest)) {
                 Poll::Ready(Ok(count)) => {
+                    if count < rest.len() {
+                        fragment = count;
+                    }
                     written += count;
                     self.pace.sent(count);
                 }

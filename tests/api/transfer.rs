@@ -92,10 +92,11 @@ fn step() -> impl Strategy<Value = Step> {
 fn behaviour() -> impl Strategy<Value = Script> {
     let piece = prop_oneof![Just(1_usize), 2_usize..2000, Just(usize::MAX)];
     let capacity = prop_oneof![1_usize..50, 1000_usize..30_000, Just(usize::MAX)];
-    (any::<u64>(), piece, capacity, 0_usize..40).prop_map(|(seed, piece, capacity, spurious)| {
+    let choices = (any::<u64>(), piece, capacity, any::<bool>(), 0_usize..40);
+    choices.prop_map(|(seed, piece, capacity, vectored, spurious)| {
         // Byte by byte through a narrow pipe costs time and shows nothing more than through a wide one.
         let piece = if capacity < 50 { piece.max(2) } else { piece };
-        Script { seed, piece, capacity, spurious, ..Script::plain() }
+        Script { seed, piece, capacity, vectored, spurious, ..Script::plain() }
     })
 }
 

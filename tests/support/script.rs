@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "each test program uses some of these")]
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -22,6 +22,8 @@ pub(crate) struct Script {
     pub(crate) piece: usize,
     /// The bytes that a direction holds before a write has to wait.
     pub(crate) capacity: usize,
+    /// Whether it takes several slices at once.
+    pub(crate) vectored: bool,
     /// How many calls of 100 answer "pending" and wake at once.
     pub(crate) spurious: usize,
     /// A write fails once so many bytes have passed.
@@ -39,6 +41,7 @@ impl Script {
             seed: 1,
             piece: usize::MAX,
             capacity: usize::MAX,
+            vectored: false,
             spurious: 0,
             write_error_at: None,
             read_error_at: None,
@@ -198,6 +201,20 @@ impl AsyncWrite for Scripted {
         this.written += count;
         wake(&mut pipe.reader);
         Poll::Ready(Ok(count))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        assert!(self.script.vectored, "nobody has said that it could do that");
+        let bytes: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+        self.poll_write(cx, &bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.script.vectored
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
