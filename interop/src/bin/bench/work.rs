@@ -6,7 +6,7 @@ use patina_measure::case::{CASES, Case, RECORDS};
 use patina_measure::count;
 use patina_measure::memory::{Meter, Pair, Sides, move_bytes, poll_nothing};
 use patina_measure::peer::Over;
-use patina_measure::socket::{Calls, Counted, Meeting, Writes, bulk, plain};
+use patina_measure::socket::{Calls, Counted, Meeting, Writes, bulk, ping_pong, plain};
 use patina_measure::trouble::{Result, Trouble};
 use patina_measure::wire::Wire;
 use patina_raw::heap;
@@ -87,6 +87,15 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
                 "ours" => runtime.block_on(send::<Patina>(size)),
                 "raw" => runtime.block_on(send::<Raw<true>>(size)),
                 "tokio-openssl" => runtime.block_on(send::<TokioOpenssl>(size)),
+                _ => Err(unknown(peer)),
+            }
+        }
+        ["ping-pong", peer, count] => {
+            let count = count.parse().map_err(|_| unknown(count))?;
+            match peer {
+                "ours" => runtime.block_on(trips::<Patina>(count)),
+                "raw" => runtime.block_on(trips::<Raw<true>>(count)),
+                "tokio-openssl" => runtime.block_on(trips::<TokioOpenssl>(count)),
                 _ => Err(unknown(peer)),
             }
         }
@@ -205,6 +214,12 @@ fn contexts() -> Result<()> {
 async fn send<P: Over<TcpStream>>(size: usize) -> Result<()> {
     let (client, server) = Meeting::<P>::new(&RECORDS).await?.connect(plain).await?;
     bulk(client, server, Writes::Plain(size), (4 * MEBIBYTES) << 20).await
+}
+
+/// Round trips over TCP, for strace and perf.
+async fn trips<P: Over<TcpStream>>(count: usize) -> Result<()> {
+    let (mut client, mut server) = Meeting::<P>::new(&RECORDS).await?.connect(plain).await?;
+    ping_pong(&mut client, &mut server, 64, count).await
 }
 
 /// System calls: of a client's handshakes, and for each MiB in writes of two sizes.
