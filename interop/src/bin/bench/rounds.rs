@@ -17,8 +17,9 @@ use super::plot;
 use super::rustls::AwsLc;
 use super::rustls::{Ring, Rustls};
 
-/// The CPU time that one measurement takes at least.
-const LEAST: Duration = Duration::from_millis(100);
+/// The CPU time that one measurement takes at least. What disturbs a machine comes and goes in seconds: many short
+/// measurements in turn share it, a few long ones do not.
+const LEAST: Duration = Duration::from_millis(25);
 
 /// How an implementation is measured.
 enum How {
@@ -134,7 +135,7 @@ A ROW is the beginning of a row's name; all that begin so are measured. Without 
 impl Asked {
     /// `None`: the usage is.
     fn of(words: &[String]) -> Result<Option<Asked>> {
-        let mut asked = Asked { rounds: 7, rows: Vec::new(), peers: Vec::new(), table: None, plot: None };
+        let mut asked = Asked { rounds: 25, rows: Vec::new(), peers: Vec::new(), table: None, plot: None };
         let all = rows();
         let mut wanted = Vec::new();
         let mut words = words.iter();
