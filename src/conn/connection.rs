@@ -475,7 +475,7 @@ pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Ar
         sys::set_session(&mut ssl, session.as_openssl())
             .map_err(|e| stack_error(ErrorKind::Config, &e).with_option("session"))?;
     }
-    let state = Arc::new(State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept))));
+    let state = State::new(Arc::clone(context), target.host, key.map(|key| (key, offers_kept)));
     let early = match context.role {
         side::Role::Client => {
             Early::of_client(target.early_data, &ssl, &state, target.server_name.as_deref(), session)

@@ -86,6 +86,10 @@ impl Control {
 
     /// The connection is gone: nobody will be served.
     pub(super) fn close(&self) {
+        if !self.used.load(Ordering::Acquire) {
+            // Handles are had from the connection alone, and it goes.
+            return;
+        }
         let mut inner = self.inner();
         inner.closed = true;
         let left = std::mem::take(&mut inner.requests);

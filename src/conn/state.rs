@@ -160,9 +160,9 @@ impl State {
         context: Arc<Context>,
         host: Option<String>,
         session_key: Option<(SessionKey, bool)>,
-    ) -> State {
+    ) -> Arc<State> {
         let role = context.role;
-        State {
+        Arc::new(State {
             parked: Parked::default(),
             role,
             host,
@@ -196,7 +196,7 @@ impl State {
                 rehandshakes: 0,
                 hook_error: None,
             }),
-        }
+        })
     }
 
     pub(super) fn inner(&self) -> MutexGuard<'_, Inner> {

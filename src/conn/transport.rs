@@ -47,7 +47,8 @@ pub(crate) struct Transport<S> {
     /// A write has failed. libssl is not told: it would read no more, and the peer may have said why it went.
     broken: Option<io::Error>,
     wakers: Wakers,
-    hold: Option<Hold>,
+    /// Few have it, and it is large.
+    hold: Option<Box<Hold>>,
 }
 
 /// The reading ahead for a PSK identity.
@@ -89,7 +90,7 @@ impl<S> Transport<S> {
 
     /// Begins to hold back the record with a PSK identity in it. Before the first read.
     pub(crate) fn hold_identity(&mut self) {
-        self.hold = Some(Hold::default());
+        self.hold = Some(Box::default());
     }
 
     /// The identity of a record that is held back, once it is whole.

@@ -156,7 +156,8 @@ impl ConnectOptions {
 
     pub(crate) fn target(self) -> Result<Target, Error> {
         let name = self.server_name.as_deref().unwrap_or(&self.host);
-        let server_name = match host_name(name)? {
+        let of_name = host_name(name)?;
+        let server_name = match of_name {
             Host::Name(name) if self.send_server_name => Some(name.to_owned()),
             Host::Address if self.server_name.is_some() => {
                 return Err(Error::config(
@@ -166,8 +167,11 @@ impl ConnectOptions {
             }
             _ => None,
         };
-        let verify = self.verify_name.as_deref().or(self.server_name.as_deref()).unwrap_or(&self.host);
-        let host = match host_name(verify)? {
+        let (verify, of_verify) = match self.verify_name.as_deref() {
+            Some(other) => (other, host_name(other)?),
+            None => (name, of_name),
+        };
+        let host = match of_verify {
             Host::Address => without_brackets(verify),
             Host::Name(_) => verify,
         };
@@ -189,6 +193,7 @@ impl<T: Into<String>> From<T> for ConnectOptions {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Host<'a> {
     /// A name, without the dot at its end.
     Name(&'a str),
@@ -207,7 +212,8 @@ fn host_name(host: &str) -> Result<Host<'_>, Error> {
     if name.is_empty() || name.len() > 255 {
         return bad("is no host name: 1 to 255 bytes");
     }
-    if let Some(strange) = name.chars().find(|c| !c.is_ascii_graphic()) {
+    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let strange = name.chars().find(|c| !c.is_ascii_graphic()).unwrap_or_default();
         return bad(&format!("has {strange:?} in it; international names need their A-label form (xn--...)"));
     }
     Ok(Host::Name(name))

@@ -102,13 +102,13 @@ impl CertificateNames {
             return Err(format!("IP: {host} is not in the cert's list: {}", list.join(", ")));
         }
         if !self.dns.is_empty() {
-            if self.dns.iter().any(|pattern| matches(host, pattern)) {
+            if self.dns.iter().any(|pattern| matches(host.as_bytes(), pattern.as_bytes())) {
                 return Ok(());
             }
             return Err(format!("Host: {host}. is not in the cert's altnames: {}", self.text));
         }
         if self.common_name_counts() {
-            if self.common_names.iter().any(|pattern| matches(host, pattern)) {
+            if self.common_names.iter().any(|pattern| matches(host.as_bytes(), pattern.as_bytes())) {
                 return Ok(());
             }
             return Err(format!("Host: {host}. is not cert's CN: {}", self.common_names.join(",")));
@@ -142,7 +142,7 @@ fn is_named_plainly(host: &str, names: &[u8]) -> bool {
         // All of it has to be well-formed, and of kinds in which nothing can be malformed.
         match element(names) {
             Some((DNS_NAME, name, rest)) if name.is_ascii() => {
-                named |= std::str::from_utf8(name).is_ok_and(|pattern| matches(host, pattern));
+                named |= matches(host.as_bytes(), name);
                 names = rest;
             }
             Some((IP_ADDRESS, _, rest)) => names = rest,
@@ -165,27 +165,25 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// Whether the host is one that the pattern stands for.
-fn matches(host: &str, pattern: &str) -> bool {
-    let (host, pattern) = (without_dot(host), without_dot(pattern));
-    if !pattern.as_bytes().contains(&b'*') {
+fn matches(host: &[u8], pattern: &[u8]) -> bool {
+    let without_dot = |name: &'_ [u8]| name.strip_suffix(b".").unwrap_or(name).len();
+    let (host, pattern) = (&host[..without_dot(host)], &pattern[..without_dot(pattern)]);
+    if !pattern.contains(&b'*') {
         return host.eq_ignore_ascii_case(pattern) && is_well_formed(pattern);
     }
     if !is_well_formed(pattern) {
         return false;
     }
-    match (host.split_once('.'), pattern.split_once('.')) {
-        (None, None) => label_matches(host, pattern, 1),
-        (Some((host, above)), Some((label, rest))) => {
-            above.eq_ignore_ascii_case(rest) && label_matches(host, label, pattern.split('.').count())
-        }
-        _ => false,
-    }
+    // RFC 6125 section 6.4.3: the wildcard is in the first label.
+    let first = |name: &[u8]| name.iter().position(|byte| *byte == b'.').unwrap_or(name.len());
+    let ((host, above), (label, rest)) = (host.split_at(first(host)), pattern.split_at(first(pattern)));
+    let labels = 1 + pattern.iter().filter(|byte| **byte == b'.').count();
+    above.eq_ignore_ascii_case(rest) && label_matches(host, label, labels)
 }
 
 /// Whether the first label matches. `labels` is the number of labels of the whole pattern.
-fn label_matches(host: &str, pattern: &str, labels: usize) -> bool {
-    let (host, pattern) = (host.as_bytes(), pattern.as_bytes());
-    // RFC 6125 section 6.4.3: no wildcard inside an A-label.
+fn label_matches(host: &[u8], pattern: &[u8], labels: usize) -> bool {
+    // No wildcard inside an A-label.
     let is_a_label = pattern.windows(4).any(|part| part.eq_ignore_ascii_case(b"xn--"));
     let Some(place) = pattern.iter().position(|byte| *byte == b'*').filter(|_| !is_a_label) else {
         return host.eq_ignore_ascii_case(pattern);
@@ -199,11 +197,10 @@ fn label_matches(host: &str, pattern: &str, labels: usize) -> bool {
         && host[host.len() - suffix.len()..].eq_ignore_ascii_case(suffix)
 }
 
-/// Neither blanks and control characters nor anything that would need a normalisation.
 /// Labels of plain characters, none of them empty.
-fn is_well_formed(name: &str) -> bool {
+fn is_well_formed(name: &[u8]) -> bool {
     let mut before = b'.';
-    name.bytes().all(|byte| {
+    name.iter().all(|&byte| {
         let label_ends = byte == b'.';
         let good = (b'!'..=0x7f).contains(&byte) && !(label_ends && before == b'.');
         before = byte;

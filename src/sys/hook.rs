@@ -398,6 +398,19 @@ unsafe extern "C" fn verify_step(ok: c_int, chain: *mut ffi::X509_STORE_CTX) -> 
 }
 
 pub(super) unsafe extern "C" fn info(ssl: *const ffi::SSL, place: c_int, value: c_int) {
+    // libssl tells of sixty steps in a handshake.
+    if place & (decl::SSL_CB_HANDSHAKE_DONE | decl::SSL_CB_HANDSHAKE_START | decl::SSL_CB_ALERT) != 0 {
+        // SAFETY: libssl calls this with a live SSL, which it works on itself and so has no shared borrow of.
+        unsafe { tell(ssl, place, value) };
+    }
+}
+
+/// What the info callback has to tell.
+///
+/// # Safety
+/// `ssl` must be the live SSL that libssl gave to the callback.
+#[inline(never)]
+unsafe fn tell(ssl: *const ffi::SSL, place: c_int, value: c_int) {
     if place & decl::SSL_CB_HANDSHAKE_DONE != 0 {
         // SAFETY: as below.
         unsafe {
@@ -417,7 +430,7 @@ pub(super) unsafe extern "C" fn info(ssl: *const ffi::SSL, place: c_int, value: 
     }
     let direction = if place & decl::SSL_CB_READ != 0 { Direction::Received } else { Direction::Sent };
     let [_, _, level, description] = value.to_be_bytes();
-    // SAFETY: libssl calls this with a live SSL, which it works on itself and so has no shared borrow of.
+    // SAFETY: the caller's contract.
     unsafe {
         with(ssl.cast_mut(), (), (), |_, hooks| hooks.alert(direction, level == 2, Alert::new(description)));
     }

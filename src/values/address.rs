@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 /// The address that `host` is. Most hosts are names, and one look tells.
 pub(crate) fn parse(host: &str) -> Option<IpAddr> {
-    let may_be_one = host.ends_with(|last: char| last.is_ascii_digit()) || host.as_bytes().contains(&b':');
+    let bytes = host.as_bytes();
+    let may_be_one = bytes.last().is_some_and(u8::is_ascii_digit) || bytes.contains(&b':');
     may_be_one.then(|| host.parse().ok()).flatten()
 }
 

@@ -102,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, const WATCHED: bool> Over<S> for Patina<
     }
 
     fn is_resumed(stream: &Self::Stream) -> bool {
-        stream.negotiated().session_reused()
+        stream.as_openssl().session_reused()
     }
 
     fn buffer_writes(stream: &mut Self::Stream, bytes: usize) {
