@@ -4,13 +4,15 @@ use std::ffi::{c_char, c_int, c_long, c_void};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 use std::slice;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use openssl::error::ErrorStack;
 use openssl_sys as ffi;
 use tokio::io::ReadBuf;
 
+use super::decl;
 use super::guard::{Parked, guard};
+use super::hook::Hooks;
 use crate::values::record_edge::RecordEdge;
 
 /// What a transport answers to libssl.
@@ -102,6 +104,8 @@ struct Link {
     parked: Parked,
     /// What libssl has been given.
     edge: RecordEdge,
+    /// What answers libssl otherwise.
+    hooks: Option<Arc<dyn Hooks>>,
 }
 
 /// A `ByteIo` and the link to it, in one allocation. `link` is first: a pointer to it is a pointer to the whole.
@@ -124,9 +128,14 @@ unsafe impl<T: Send> Send for BioOwner<T> {}
 unsafe impl<T: Sync> Sync for BioOwner<T> {}
 
 impl<T: ByteIo> BioOwner<T> {
-    /// Makes a BIO over `io` and gives it to `ssl`, for both directions.
-    pub(super) fn attach(io: T, ssl: *mut ffi::SSL) -> Result<BioOwner<T>, ErrorStack> {
-        let method = method()?;
+    /// Makes a BIO over `io` and gives it to `ssl`, for both directions. By the BIO the SSL's callbacks find `hooks`: an ex_data
+    /// slot, as other SSLs need, costs more than all other things that are done for a connection.
+    pub(super) fn attach(
+        io: T,
+        ssl: *mut ffi::SSL,
+        hooks: Option<Arc<dyn Hooks>>,
+    ) -> Result<BioOwner<T>, ErrorStack> {
+        let method = method()?.method;
         // SAFETY: the method lives for ever.
         let bio = NonNull::new(unsafe { ffi::BIO_new(method) }).ok_or_else(ErrorStack::get)?;
         let link = Link {
@@ -135,6 +144,7 @@ impl<T: ByteIo> BioOwner<T> {
             flush: flush_through::<T>,
             parked: Parked::default(),
             edge: RecordEdge::default(),
+            hooks,
         };
         let linked = NonNull::from(Box::leak(Box::new(Linked { link, io })));
         // SAFETY: the BIO is fresh and ours; its data outlives it, or is taken from it, by `drop` of the owner. The
@@ -146,7 +156,7 @@ impl<T: ByteIo> BioOwner<T> {
         }
         // The owner keeps a reference of its own, so that `drop` can cut the link whoever else holds the BIO.
         // SAFETY: the BIO is alive: the SSL holds it.
-        unsafe { super::decl::BIO_up_ref(bio.as_ptr()) };
+        unsafe { decl::BIO_up_ref(bio.as_ptr()) };
         Ok(BioOwner { linked, bio })
     }
 }
@@ -160,6 +170,11 @@ impl<T> BioOwner<T> {
     pub(super) fn io_mut(&mut self) -> &mut T {
         // SAFETY: as in `io`, and the borrow is exclusive.
         unsafe { &mut (*self.linked.as_ptr()).io }
+    }
+
+    pub(super) fn hooks(&self) -> Option<&dyn Hooks> {
+        // SAFETY: as in `io`.
+        unsafe { (*self.linked.as_ptr()).link.hooks.as_deref() }
     }
 
     /// Whether libssl has been given whole records only.
@@ -221,17 +236,22 @@ unsafe fn flush_through<T: ByteIo>(link: *mut Link) -> IoStep {
     unsafe { &mut (*link.cast::<Linked<T>>()).io }.flush()
 }
 
-struct Method(*mut ffi::BIO_METHOD);
-// SAFETY: a BIO_METHOD is read-only once its functions are set.
+struct Method {
+    method: *const ffi::BIO_METHOD,
+    /// The method's own copy of its name, by which its BIOs are known.
+    name: *const c_char,
+}
+// SAFETY: a BIO_METHOD is read-only once its functions are set, and its name always.
 unsafe impl Send for Method {}
 // SAFETY: as above.
 unsafe impl Sync for Method {}
 
 /// The method, made at the first use and never freed.
-fn method() -> Result<*const ffi::BIO_METHOD, ErrorStack> {
-    static METHOD: OnceLock<Method> = OnceLock::new();
+static METHOD: OnceLock<Method> = OnceLock::new();
+
+fn method() -> Result<&'static Method, ErrorStack> {
     if let Some(method) = METHOD.get() {
-        return Ok(method.0);
+        return Ok(method);
     }
     ffi::init();
     // SAFETY: the name is a C string that lives for ever; the functions have the types that BIO_meth_new(3) asks
@@ -244,9 +264,34 @@ fn method() -> Result<*const ffi::BIO_METHOD, ErrorStack> {
         ffi::BIO_meth_set_write__fixed_rust(method, Some(bio_write));
         ffi::BIO_meth_set_read__fixed_rust(method, Some(bio_read));
         ffi::BIO_meth_set_ctrl__fixed_rust(method, Some(bio_ctrl));
-        method
+        // A method does not tell its name, its BIOs do.
+        let bio = ffi::BIO_new(method);
+        if bio.is_null() {
+            return Err(ErrorStack::get());
+        }
+        let name = decl::BIO_method_name(bio);
+        ffi::BIO_free_all(bio);
+        Method { method, name }
     };
-    Ok(METHOD.get_or_init(|| Method(made)).0)
+    Ok(METHOD.get_or_init(|| made))
+}
+
+/// The hooks of a connection of this library, by the BIO that its SSL reads from.
+///
+/// # Safety
+/// `ssl` must be alive, and the hooks must not be used any more when its [`BioOwner`] goes.
+pub(super) unsafe fn hooks_of<'a>(ssl: *const ffi::SSL) -> Option<&'a dyn Hooks> {
+    let ours = METHOD.get()?;
+    // SAFETY: the SSL is alive, and its BIO with it. Only BIOs of our method have its name, at that address; their data is a link
+    // that is alive, or null. Nobody writes to the place of the hooks.
+    unsafe {
+        let bio = ffi::SSL_get_rbio(ssl);
+        if bio.is_null() || decl::BIO_method_name(bio) != ours.name {
+            return None;
+        }
+        let link = link_of(bio);
+        if link.is_null() { None } else { (*link).hooks.as_deref() }
+    }
 }
 
 /// The link of a BIO of ours, or null when its owner is gone.
@@ -406,7 +451,7 @@ mod tests {
             let context = SslContext::builder(SslMethod::tls_server()).unwrap().build();
             let mut ssl = Ssl::new(&context).unwrap();
             ssl.set_accept_state();
-            let owner = BioOwner::attach(Piece(piece), ssl.as_ptr()).unwrap();
+            let owner = BioOwner::attach(Piece(piece), ssl.as_ptr(), None).unwrap();
             // SAFETY: the SSL is alive.
             assert_eq!(unsafe { ffi::SSL_do_handshake(ssl.as_ptr()) }, -1);
             assert_eq!(owner.is_between_records(), is_between, "{piece:?}");

@@ -71,6 +71,7 @@ unsafe extern "C" {
         raw_sign: *mut c_uchar,
         raw_hash: *mut c_uchar,
     ) -> c_int;
+    pub fn BIO_method_name(bio: *const BIO) -> *const c_char;
     pub fn BIO_up_ref(bio: *mut BIO) -> c_int;
     pub fn SSL_CTX_use_psk_identity_hint(ctx: *mut SSL_CTX, hint: *const c_char) -> c_int;
     pub fn SSL_CTX_set_psk_use_session_callback(ctx: *mut SSL_CTX, cb: Option<PskUseSessionCallback>);

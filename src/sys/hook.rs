@@ -1,7 +1,8 @@
-//! What libssl asks in the middle of its work: one trait, one ex_data slot on the SSL, and the functions that C calls.
+//! What libssl asks in the middle of its work: one trait, and the functions that C calls.
 //!
 //! The slots of libssl that a context of ours fills are the variants of [`Slot`]. Each trampoline finds the
-//! connection by our own slot on the SSL, never by the SSL's current SSL_CTX: a swap by SNI changes that.
+//! connection by the SSL's BIO or by our own ex_data slot on the SSL, never by the SSL's current SSL_CTX: a swap by SNI
+//! changes that.
 
 use std::ffi::{CStr, c_char, c_int, c_uchar, c_uint, c_void};
 use std::slice;
@@ -14,6 +15,7 @@ use openssl::ssl::{Ssl, SslContextBuilder, SslRef, SslSession};
 use openssl::x509::X509StoreContextRef;
 use openssl_sys as ffi;
 
+use super::bio;
 use super::decl;
 use super::guard::{Parked, guard};
 use super::own_certificate::CertificateAnswer;
@@ -261,8 +263,9 @@ pub(crate) fn trace_messages(ssl: &mut SslRef, on: bool) {
 }
 
 /// The ex_data slot on the SSL, made once in a process.
+static INDEX: OnceLock<Index<Ssl, Arc<dyn Hooks>>> = OnceLock::new();
+
 fn index() -> Result<Index<Ssl, Arc<dyn Hooks>>, ErrorStack> {
-    static INDEX: OnceLock<Index<Ssl, Arc<dyn Hooks>>> = OnceLock::new();
     if let Some(index) = INDEX.get() {
         return Ok(*index);
     }
@@ -270,7 +273,7 @@ fn index() -> Result<Index<Ssl, Arc<dyn Hooks>>, ErrorStack> {
     Ok(*INDEX.get_or_init(|| made))
 }
 
-/// Makes `hooks` the answers of this connection, for as long as the SSL lives.
+/// Makes `hooks` the answers of an SSL that has another BIO than ours, for as long as it lives.
 pub(crate) fn install(ssl: &mut SslRef, hooks: Arc<dyn Hooks>) -> Result<(), ErrorStack> {
     ssl.set_ex_data(index()?, hooks);
     Ok(())
@@ -290,10 +293,16 @@ pub(super) unsafe fn with<T>(
     if ssl.is_null() {
         return absent;
     }
+    // SAFETY: the caller's contract. libssl works on the SSL, so its connection, and the BIO's owner with it, stay until it
+    // returns.
+    let of_bio = unsafe { bio::hooks_of(ssl) };
     // SAFETY: the caller's contract; the borrow ends with this call.
     let ssl = unsafe { SslRef::from_ptr_mut(ssl) };
-    let Ok(index) = index() else { return absent };
-    let Some(hooks) = ssl.ex_data(index).map(Arc::clone) else { return absent };
+    if let Some(hooks) = of_bio {
+        return guard(Some(hooks.parked()), failed, || body(ssl, hooks));
+    }
+    let Some(index) = INDEX.get() else { return absent };
+    let Some(hooks) = ssl.ex_data(*index).map(Arc::clone) else { return absent };
     guard(Some(hooks.parked()), failed, || body(ssl, &*hooks))
 }
 

@@ -12,7 +12,7 @@ use tokio::io::ReadBuf;
 use super::bio::{BioOwner, ByteIo};
 use super::decl;
 use super::extra;
-use super::hook::{self, Hooks};
+use super::hook::Hooks;
 use super::{queue, renegotiation};
 use crate::values::error::Error;
 
@@ -57,19 +57,17 @@ impl Drop for OwnedSsl {
 pub(crate) struct SslIo<T> {
     ssl: OwnedSsl,
     bio: BioOwner<T>,
-    hooks: Arc<dyn Hooks>,
 }
 
 impl<T: ByteIo> SslIo<T> {
     /// Joins the three. `ssl` must be fresh; its connect or accept state may be set before or after.
     pub(crate) fn new(mut ssl: Ssl, io: T, hooks: Arc<dyn Hooks>) -> Result<SslIo<T>, ErrorStack> {
-        hook::install(&mut ssl, Arc::clone(&hooks))?;
         // A record in one read, not in two; the transport gives no more than one.
         extra::set_read_ahead(&mut ssl, true);
         // Buffers are given back by `free_buffers`, not after each record.
         extra::keep_buffers(&mut ssl);
-        let bio = BioOwner::attach(io, ssl.as_ptr())?;
-        Ok(SslIo { ssl: OwnedSsl { ssl, keep_session: false }, bio, hooks })
+        let bio = BioOwner::attach(io, ssl.as_ptr(), Some(hooks))?;
+        Ok(SslIo { ssl: OwnedSsl { ssl, keep_session: false }, bio })
     }
 
     /// `SSL_do_handshake`.
@@ -156,7 +154,7 @@ impl<T: ByteIo> SslIo<T> {
     fn run(&mut self, call: impl FnOnce(*mut ffi::SSL) -> c_int) -> Result<(), Stop> {
         let ret = call(self.ssl.ssl.as_ptr());
         self.bio.resume_panic();
-        if self.hooks.parked().is_some() {
+        if self.has_panicked() {
             queue::clear();
             return Err(Stop::Panicked);
         }
@@ -191,9 +189,14 @@ impl<T> SslIo<T> {
         self.bio.io_mut()
     }
 
+    /// Whether a hook has panicked, and nobody was told.
+    fn has_panicked(&self) -> bool {
+        self.bio.hooks().is_some_and(|hooks| hooks.parked().is_some())
+    }
+
     /// Throws the panic of a hook on.
     pub(crate) fn resume_panic(&self) {
-        self.hooks.parked().resume();
+        self.bio.hooks().into_iter().for_each(|hooks| hooks.parked().resume());
     }
 
     pub(crate) fn ssl(&self) -> &SslRef {
@@ -233,7 +236,7 @@ impl<T> SslIo<T> {
         !extra::has_pending(ssl)
             && !renegotiation::in_init(ssl)
             && !self.shutdown_state().received
-            && !self.hooks.parked().is_some()
+            && !self.has_panicked()
     }
 
     /// Whether our or the peer's close_notify is on record: `SSL_get_shutdown`.
