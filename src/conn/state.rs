@@ -35,7 +35,7 @@ use crate::values::verify_code::VerifyCode;
 /// How many new sessions wait for the application, at most: servers give out two at a time.
 const SESSIONS_WAITING: usize = 8;
 
-/// One a connection, shared by the connection and the ex_data slot of its SSL.
+/// One a connection, shared by the connection and the callbacks of its SSL.
 pub(crate) struct State {
     pub(super) parked: Parked,
     pub(super) role: Role,

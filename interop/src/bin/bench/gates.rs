@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use patina_measure::case::{CASES, Resume, Version};
+use patina_measure::case::{CASES, Resume};
 use patina_measure::trouble::{Result, Trouble};
 
 use super::work::{HANDSHAKES, RECORDS_COUNTED};
@@ -181,17 +181,11 @@ fn instructions(gates: &mut Vec<Gate>, figures: &mut Figures, renew: bool) -> Re
         let each = |peer| {
             Ok::<_, Trouble>(count("work::looked_at", &["handshakes", peer, case.name])? / HANDSHAKES as f64)
         };
-        // 25,000 for both sides: two connections with their hooks, the panic guard, the timer of the handshake. It is less
-        // than 0.25 % of a full handshake. What remains of a resumed one under TLS 1.2 is little.
-        let ratio = match (case.resume, case.version) {
-            (Resume::Never, _) => 1.0025,
-            (_, Version::Tls13) => 1.01,
-            _ => 1.03,
-        };
+        let ratio = if case.resume == Resume::Never { 1.002 } else { 1.01 };
         push(format!("handshake {}", case.name), each("ours")?, each("raw")?, ratio);
     }
     // Of several records that are read at once, each is copied once more than one for which libssl asks twice.
-    for (size, ratio) in [("1024", 1.05), ("16384", 1.01), ("65536", 1.06)] {
+    for (size, ratio) in [("1024", 1.0), ("16384", 1.0), ("65536", 1.04)] {
         let each = |peer| {
             Ok::<_, Trouble>(count("work::looked_at", &["records", peer, size])? / RECORDS_COUNTED as f64)
         };
