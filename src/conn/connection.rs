@@ -275,13 +275,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
         if self.io.io().must_push() {
             // Whoever writes and then reads expects the write to reach the peer, whether the socket took it at once
-            // or not.
+            // or not. If it takes no more, that is told to whoever writes or flushes; there may be something to read.
             self.io.io_mut().enter(Role::Reader, cx);
-            if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push()
-                && !self.io.shutdown_state().sent
-            {
-                return Poll::Ready(Err(self.fail_push(error)));
-            }
+            let _ = self.io.io_mut().poll_push();
         }
         let start = buf.filled().len();
         // A panic of the stream below may have left it otherwise.
@@ -392,7 +388,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Error::new(ErrorKind::Hook, text)
     }
 
-    /// Fails without trying to send an alert: the socket is gone.
+    /// Fails without trying to send an alert: the socket takes nothing.
     pub(super) fn fail_now(&mut self, ended: Ended) -> Error {
         self.fail(ended);
         match std::mem::replace(&mut self.phase, Phase::Open) {

@@ -18,6 +18,7 @@ use super::wakers::Role;
 use crate::config::resolver::HookFuture;
 use crate::sys::hook::Hooks;
 use crate::sys::psk;
+use crate::sys::renegotiation;
 use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::psk::PskIdentity;
@@ -78,9 +79,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                     // What libssl wrote before it began to wait must reach the peer, or both wait for ever.
                     return match self.io.io_mut().poll_push() {
-                        // Whoever has closed can write no more, and may read on.
-                        Poll::Ready(Err(_)) if self.io.shutdown_state().sent => Poll::Pending,
-                        Poll::Ready(Err(error)) => Poll::Ready(Err(self.last_words(error))),
+                        // Whoever has closed can write no more, and whoever reads waits for the peer: it may have sent
+                        // something before it went. Who writes is told.
+                        Poll::Ready(Err(_)) if self.io.shutdown_state().sent || self.only_reads(role) => {
+                            Poll::Pending
+                        }
+                        Poll::Ready(Err(error)) => Poll::Ready(Err(match self.last_words(error) {
+                            Ok(error) => Ended::Failed(error),
+                            Err(ended) => ended,
+                        })),
                         Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                     };
                 }
@@ -93,6 +100,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             }
         }
+    }
+
+    /// Whether a reader waits for nothing but data.
+    fn only_reads(&self, role: Role) -> bool {
+        role == Role::Reader
+            && self.is_open()
+            && self.asked.is_none()
+            && !renegotiation::in_init(self.io.ssl())
     }
 
     /// Awaits the operation that a hook has left, on behalf of the task that has entered.

@@ -76,7 +76,7 @@ impl Stash {
         self.0.put(bytes, STASH_STEP);
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.0.bytes().len() >= STASH_MAX
     }
 

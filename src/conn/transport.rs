@@ -44,7 +44,7 @@ pub(crate) struct Transport<S> {
     error: Option<io::Error>,
     /// A read has failed.
     unreadable: bool,
-    /// A write has failed. libssl is not told: it would read no more, and the peer may have said why it went.
+    /// A write has failed. libssl is not told: it would read no more, and the peer may have said something before it went.
     broken: Option<io::Error>,
     wakers: Wakers,
     /// Few have it, and it is large.
@@ -172,6 +172,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         if let Some(error) = &self.broken {
             return Poll::Ready(Err(again(error)));
         }
+        let pushed = ready!(self.poll_push_on());
+        if let Err(error) = &pushed {
+            self.give_up(again(error));
+        }
+        Poll::Ready(pushed)
+    }
+
+    fn poll_push_on(&mut self) -> Poll<io::Result<()>> {
         while !self.output.is_empty() {
             let bytes = self.output.bytes();
             let taken =
@@ -186,6 +194,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             self.flush_due = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// The socket takes nothing any more.
+    fn give_up(&mut self, error: io::Error) {
+        self.discard();
+        self.broken = Some(error);
     }
 
     /// Hands the socket what it has not taken, and `bytes` behind it, in one go; how many of `bytes` it has taken. Pending, too,
@@ -212,7 +226,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
 
     /// Pushes, and flushes the socket in any case.
     pub(crate) fn poll_flush(&mut self) -> Poll<io::Result<()>> {
-        self.flush_due = true;
+        self.flush_due |= self.broken.is_none();
         self.poll_push()
     }
 
@@ -367,8 +381,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
             match self.poll_pass(&bytes[taken..]) {
                 Poll::Ready(Ok(count)) => taken += count,
                 Poll::Ready(Err(error)) => {
-                    self.output.clear();
-                    self.broken = Some(error);
+                    self.give_up(error);
                     return IoStep::Bytes(bytes.len());
                 }
                 Poll::Pending => break,
@@ -377,18 +390,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
         if taken < bytes.len() {
             self.output.push(&bytes[taken..]);
         }
-        if self.output.bytes().len() >= CORK_LIMIT
-            && let Poll::Ready(Err(error)) = self.poll_push()
-        {
-            self.output.clear();
-            self.broken = Some(error);
+        if self.output.bytes().len() >= CORK_LIMIT {
+            // What comes of it is told by the next push.
+            let _ = self.poll_push();
         }
         IoStep::Bytes(bytes.len())
     }
 
     fn flush(&mut self) -> IoStep {
         // The push itself is the caller's, after the call of libssl: it can wait, libssl cannot.
-        self.flush_due = true;
+        self.flush_due |= self.broken.is_none();
         IoStep::Bytes(1)
     }
 }

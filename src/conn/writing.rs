@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connection::{Connection, Phase};
 use super::drive::Ended;
+use super::record_pace::RECORD_MAX;
 use super::wakers::Role;
 use super::write_buffer::WRITE_MAX;
 use crate::sys::renegotiation;
@@ -14,9 +15,6 @@ use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::record_sizing::RecordSizing;
 use crate::values::secret::wipe;
-
-/// How many records are looked through for the alert of a peer that has gone.
-const LAST_RECORDS: usize = 64;
 
 /// A slice below this size is gathered with its neighbours into one record.
 const GATHER_BELOW: usize = 4 * 1024;
@@ -128,10 +126,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 _ => Poll::Pending,
             };
         }
-        if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push() {
-            let ended = self.last_words(error);
+        if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push()
+            && let Err(ended) = self.last_words(error)
+        {
             self.fail(ended);
         }
+        // The error of the socket is told by the next write, or flush.
         Poll::Ready(Ok(written))
     }
 
@@ -189,23 +189,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().poll_shutdown().map_err(Error::io)
     }
 
-    /// Ends the connection whose socket takes nothing more.
+    /// What whoever writes is told when the socket takes nothing more. Reading goes on, if the peer has not ended the connection.
     pub(super) fn fail_push(&mut self, error: io::Error) -> Error {
-        let ended = self.last_words(error);
-        self.fail_now(ended)
+        match self.last_words(error) {
+            Ok(error) => {
+                self.finish(Err(error.without_source()));
+                error
+            }
+            Err(ended) => self.fail_now(ended),
+        }
     }
 
     /// The socket takes nothing more. The peer may have said why before it went: its alert, if it has arrived, tells more than
-    /// the broken pipe.
-    pub(super) fn last_words(&mut self, error: io::Error) -> Ended {
-        self.io.io_mut().discard();
-        let mut room = vec![0; WRITE_MAX];
-        let read = (0..LAST_RECORDS).try_for_each(|_| self.io.read(&mut ReadBuf::new(&mut room)).map(drop));
+    /// the broken pipe, and ends the connection. Data before it is kept for whoever reads.
+    pub(super) fn last_words(&mut self, error: io::Error) -> Result<Error, Ended> {
+        let mut room = vec![0; RECORD_MAX];
+        let mut read = Ok(());
+        while read.is_ok() && !self.stash.is_full() {
+            let mut buf = ReadBuf::new(&mut room);
+            read = self.io.read(&mut buf).map(drop);
+            self.stash.put(buf.filled());
+        }
         wipe(&mut room);
+        // Somebody may wait for what was read.
+        self.io.io().wake(Role::Reader);
         match read {
-            Err(Stop::Failed(alert)) if alert.kind() == ErrorKind::PeerAlert => Ended::Failed(alert),
-            Err(Stop::Panicked) => Ended::Failed(self.resume_panic()),
-            _ => Ended::Failed(Error::io(error)),
+            Err(Stop::Failed(alert)) if alert.kind() == ErrorKind::PeerAlert => Err(Ended::Failed(alert)),
+            Err(Stop::Failed(_)) => Err(Ended::Failed(Error::io(error))),
+            Err(Stop::Panicked) => Err(Ended::Failed(self.resume_panic())),
+            _ => Ok(Error::io(error)),
         }
     }
 

@@ -337,6 +337,40 @@ proptest! {
 }
 
 #[test]
+fn what_the_peer_has_sent_can_be_read_when_nothing_can_be_written_any_more() {
+    for old in [true, false] {
+        for seed in 0..20 {
+            let (a, b) =
+                shaken(version(old), seed, Script::plain(), Script { piece: 5000, ..Script::plain() });
+            let (mut a, mut b) = (a.unwrap(), b.unwrap());
+            a.get_mut().follow(Script { write_error_at: Some(0), ..Script::plain() });
+            let sent: Vec<u8> = (0..100_000_u32).map(|at| (at % 251) as u8).collect();
+            let answer = sent.clone();
+            run(
+                seed,
+                vec![
+                    Box::pin(async move {
+                        b.write_all(&answer).await.unwrap();
+                        b.shutdown().await.unwrap();
+                    }),
+                    Box::pin(async move {
+                        let told = match a.write_all(b"much").await {
+                            Ok(()) => a.flush().await.unwrap_err(),
+                            Err(error) => error,
+                        };
+                        assert_eq!(told.kind(), io::ErrorKind::BrokenPipe);
+                        let mut heard = Vec::new();
+                        a.read_to_end(&mut heard).await.unwrap();
+                        assert!(heard == sent, "{} bytes of {}", heard.len(), sent.len());
+                        assert_eq!(a.write(b"more").await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+                    }),
+                ],
+            );
+        }
+    }
+}
+
+#[test]
 fn byte_by_byte_with_hesitation_is_no_trouble() {
     for old in [true, false] {
         let slow = Script { spurious: 30, ..Script::byte_by_byte() };
