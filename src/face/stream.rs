@@ -34,7 +34,9 @@ use crate::values::secret::Secret;
 /// What a write has taken was handed to the socket, or will be before anything else, unless
 /// [small writes are kept back](TlsStream::set_write_buffering); `flush` waits until it was. A
 /// write future that is dropped leaves no half of a record behind. Vectored writes gather small slices into full
-/// records. `shutdown` sends close_notify and ends the writing half; reading goes on.
+/// records. `shutdown` sends close_notify and ends the writing half; reading goes on. It also goes on when the stream below
+/// takes nothing more: writes and flushes fail, and what the peer has sent before is there to be read, unless it has sent an
+/// alert.
 ///
 /// # Dropping
 /// A stream that is dropped without `shutdown` sends no close_notify, so the peer sees a truncation; its session stays
