@@ -97,6 +97,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }))
     }
 
+    /// The transport's reads block.
+    pub(crate) fn set_blocks(&mut self) {
+        self.io.io_mut().set_blocks();
+    }
+
     /// Has the application look at the ClientHello: see [`poll_hello`](Connection::poll_hello).
     pub(crate) fn choose_by_hand(&mut self) {
         self.state.choose_by_hand();

@@ -44,6 +44,8 @@ pub(crate) struct Transport<S> {
     error: Option<io::Error>,
     /// A read has failed.
     unreadable: bool,
+    /// Its reads wait until there is something.
+    blocks: bool,
     /// A write has failed. libssl is not told: it would read no more, and the peer may have said something before it went.
     broken: Option<io::Error>,
     wakers: Wakers,
@@ -82,6 +84,7 @@ impl<S> Transport<S> {
             may_read: true,
             error: None,
             unreadable: false,
+            blocks: false,
             broken: None,
             wakers: Wakers::new(),
             hold: None,
@@ -144,6 +147,16 @@ impl<S> Transport<S> {
 
     pub(crate) fn set_may_read(&mut self, may_read: bool) {
         self.may_read = may_read;
+    }
+
+    /// The socket's reads wait until there is something: nobody may read just to see whether there is.
+    pub(crate) fn set_blocks(&mut self) {
+        self.blocks = true;
+    }
+
+    /// Whether a read may wait.
+    pub(crate) fn blocks(&self) -> bool {
+        self.blocks
     }
 
     /// Drops what the socket has not taken.

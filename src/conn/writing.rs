@@ -203,6 +203,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// The socket takes nothing more. The peer may have said why before it went: its alert, if it has arrived, tells more than
     /// the broken pipe, and ends the connection. Data before it is kept for whoever reads.
     pub(super) fn last_words(&mut self, error: io::Error) -> Result<Error, Ended> {
+        if self.is_open() && self.io.io().blocks() {
+            // Whoever reads finds it.
+            return Ok(Error::io(error));
+        }
         let mut room = vec![0; RECORD_MAX];
         let mut read = Ok(());
         while read.is_ok() && !self.stash.is_full() {

@@ -65,7 +65,8 @@ impl<S: Read + Write + Unpin> BlockingStream<S> {
         BlockingStream::handshake(Connection::new(&config.context, Blocking::new(io), Target::default())?)
     }
 
-    fn handshake(connection: Box<Connection<Blocking<S>>>) -> Result<BlockingStream<S>, Error> {
+    fn handshake(mut connection: Box<Connection<Blocking<S>>>) -> Result<BlockingStream<S>, Error> {
+        connection.set_blocks();
         let mut stream = BlockingStream { connection };
         stream.block_on(|connection, cx| connection.poll_handshake(cx)).map_err(Error::io)?;
         Ok(stream)

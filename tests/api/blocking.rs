@@ -1,7 +1,7 @@
 //! TLS over the blocking streams of the standard library.
 
 use std::io::{ErrorKind as IoErrorKind, IoSlice, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -52,6 +52,31 @@ fn bytes_pass_both_ways_and_ends_are_clean() {
         let mut heard = Vec::new();
         tls.read_to_end(&mut heard).unwrap();
         assert!(heard == sent);
+        peer.join().unwrap();
+    }
+}
+
+#[test]
+fn a_write_that_fails_does_not_wait_for_the_peer_and_reading_goes_on() {
+    for version in [ProtocolVersion::TLSv1_2, ProtocolVersion::TLSv1_3] {
+        let (near, far) = sockets();
+        let (tell, told) = mpsc::channel();
+        let peer = serve(server().build().unwrap(), far, move |tls| {
+            let mut tls = tls.unwrap();
+            if told.recv_timeout(Duration::from_secs(30)).is_ok() {
+                tls.write_all(b"answer").unwrap();
+                tls.shutdown().unwrap();
+            }
+        });
+        let mut tls =
+            BlockingStream::connect(&client().versions(version).build().unwrap(), "localhost", near).unwrap();
+        tls.get_ref().shutdown(Shutdown::Write).unwrap();
+        let error = tls.write_all(b"question").and_then(|()| tls.flush()).unwrap_err();
+        assert_eq!(error.kind(), IoErrorKind::BrokenPipe);
+        tell.send(()).unwrap();
+        let mut heard = String::new();
+        tls.read_to_string(&mut heard).unwrap();
+        assert_eq!(heard, "answer");
         peer.join().unwrap();
     }
 }
