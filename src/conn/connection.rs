@@ -304,6 +304,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             // The peer may wait for what was written.
             self.send_buffered(cx)?;
+            if !self.io.shutdown_state().sent
+                && let Some(error) = self.io.io().untold()
+            {
+                // And nobody else may come to ask what became of it.
+                return Poll::Ready(Err(self.fail_push(error)));
+            }
         }
         match ready!(outcome) {
             Ok(_) => {

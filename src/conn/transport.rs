@@ -48,6 +48,8 @@ pub(crate) struct Transport<S> {
     blocks: bool,
     /// A write has failed. libssl is not told: it would read no more, and the peer may have said something before it went.
     broken: Option<io::Error>,
+    /// Nobody was told of that, nor has anybody looked for what the peer has said before.
+    untold: bool,
     wakers: Wakers,
     /// Few have it, and it is large.
     hold: Option<Box<Hold>>,
@@ -86,6 +88,7 @@ impl<S> Transport<S> {
             unreadable: false,
             blocks: false,
             broken: None,
+            untold: false,
             wakers: Wakers::new(),
             hold: None,
         }
@@ -159,6 +162,21 @@ impl<S> Transport<S> {
         self.blocks
     }
 
+    /// Whether the socket takes nothing any more.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
+    /// Whether that has to be told; once.
+    pub(crate) fn take_untold(&mut self) -> bool {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// The error of the socket that takes nothing any more, if nobody was told.
+    pub(crate) fn untold(&self) -> Option<io::Error> {
+        self.broken.as_ref().filter(|_| self.untold).map(again)
+    }
+
     /// Drops what the socket has not taken.
     pub(crate) fn discard(&mut self) {
         self.output.clear();
@@ -213,6 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     fn give_up(&mut self, error: io::Error) {
         self.discard();
         self.broken = Some(error);
+        self.untold = true;
     }
 
     /// Hands the socket what it has not taken, and `bytes` behind it, in one go; how many of `bytes` it has taken. Pending, too,

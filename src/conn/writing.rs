@@ -77,6 +77,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ready when there is room in the buffer.
     fn poll_room(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_unclosed(Role::Writer, cx))?;
+        if self.io.io().is_broken() {
+            // What is kept back would be lost.
+            return self.poll_writable(Role::Writer, cx);
+        }
         if self.buffer.is_full() { self.poll_drain(Role::Writer, cx) } else { Poll::Ready(Ok(())) }
     }
 
@@ -126,12 +130,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 _ => Poll::Pending,
             };
         }
-        if let Poll::Ready(Err(error)) = self.io.io_mut().poll_push()
-            && let Err(ended) = self.last_words(error)
-        {
-            self.fail(ended);
-        }
-        // The error of the socket is told by the next write, or flush.
+        // A part of it may have passed: what comes of the rest is told by the next call, whichever it is.
+        let _ = self.io.io_mut().poll_push();
         Poll::Ready(Ok(written))
     }
 
@@ -203,7 +203,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// The socket takes nothing more. The peer may have said why before it went: its alert, if it has arrived, tells more than
     /// the broken pipe, and ends the connection. Data before it is kept for whoever reads.
     pub(super) fn last_words(&mut self, error: io::Error) -> Result<Error, Ended> {
-        if self.is_open() && self.io.io().blocks() {
+        let is_first = self.io.io_mut().take_untold();
+        if !is_first || self.io.io().blocks() {
             // Whoever reads finds it.
             return Ok(Error::io(error));
         }
@@ -215,6 +216,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.stash.put(buf.filled());
         }
         wipe(&mut room);
+        self.settle();
         // Somebody may wait for what was read.
         self.io.io().wake(Role::Reader);
         match read {

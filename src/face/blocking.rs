@@ -65,10 +65,10 @@ impl<S: Read + Write + Unpin> BlockingStream<S> {
         BlockingStream::handshake(Connection::new(&config.context, Blocking::new(io), Target::default())?)
     }
 
-    fn handshake(mut connection: Box<Connection<Blocking<S>>>) -> Result<BlockingStream<S>, Error> {
-        connection.set_blocks();
+    fn handshake(connection: Box<Connection<Blocking<S>>>) -> Result<BlockingStream<S>, Error> {
         let mut stream = BlockingStream { connection };
         stream.block_on(|connection, cx| connection.poll_handshake(cx)).map_err(Error::io)?;
+        stream.connection.set_blocks();
         Ok(stream)
     }
 

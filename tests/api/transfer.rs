@@ -371,6 +371,38 @@ fn what_the_peer_has_sent_can_be_read_when_nothing_can_be_written_any_more() {
 }
 
 #[test]
+fn a_reader_is_told_once_of_a_write_that_failed_behind_the_writer_s_back() {
+    for old in [true, false] {
+        let (a, b) = shaken(version(old), 5, Script { capacity: 4000, ..Script::plain() }, Script::plain());
+        let (mut a, mut b) = (a.unwrap(), b.unwrap());
+        // The socket takes a part of it, and the rest waits.
+        let (taken, _) = poll_checked(|cx| Pin::new(&mut a).poll_write(cx, &[7; 40_000]));
+        assert!(matches!(taken, Poll::Ready(Ok(40_000))), "{taken:?}");
+        a.get_mut().follow(Script { write_error_at: Some(0), ..Script::plain() });
+        let mut room = [0; 10];
+        let mut read = |a: &mut Side| {
+            let mut buf = ReadBuf::new(&mut room);
+            let (answer, _) = poll_checked(|cx| Pin::new(&mut *a).poll_read(cx, &mut buf));
+            answer.map_ok(|()| buf.filled().to_vec())
+        };
+        let told = read(&mut a);
+        assert!(
+            matches!(&told, Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe),
+            "{told:?}"
+        );
+        assert!(read(&mut a).is_pending());
+        let (wrote, _) = poll_checked(|cx| Pin::new(&mut b).poll_write(cx, b"answer"));
+        assert!(matches!(wrote, Poll::Ready(Ok(6))), "{wrote:?}");
+        let heard = read(&mut a);
+        assert!(matches!(&heard, Poll::Ready(Ok(heard)) if heard == b"answer"), "{heard:?}");
+        // Neither the buffer for small writes takes anything.
+        a.set_write_buffering(1000);
+        let (more, _) = poll_checked(|cx| Pin::new(&mut a).poll_write(cx, b"more"));
+        assert!(matches!(more, Poll::Ready(Err(_))), "{more:?}");
+    }
+}
+
+#[test]
 fn byte_by_byte_with_hesitation_is_no_trouble() {
     for old in [true, false] {
         let slow = Script { spurious: 30, ..Script::byte_by_byte() };
