@@ -284,6 +284,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.io.io_mut().enter(Role::Reader, cx);
             let _ = self.io.io_mut().poll_push();
         }
+        if self.io.io().blocks() {
+            // The read may be the wait.
+            self.tell_of_push()?;
+        }
         let start = buf.filled().len();
         // A panic of the stream below may have left it otherwise.
         self.io.io_mut().set_may_read(true);
@@ -304,12 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             // The peer may wait for what was written.
             self.send_buffered(cx)?;
-            if !self.io.shutdown_state().sent
-                && let Some(error) = self.io.io().untold()
-            {
-                // And nobody else may come to ask what became of it.
-                return Poll::Ready(Err(self.fail_push(error)));
-            }
+            self.tell_of_push()?;
         }
         match ready!(outcome) {
             Ok(_) => {

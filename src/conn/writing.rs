@@ -189,6 +189,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.io.io_mut().poll_shutdown().map_err(Error::io)
     }
 
+    /// Tells a reader who would wait that the socket takes nothing more, if nobody was told: nobody else may come to ask.
+    pub(super) fn tell_of_push(&mut self) -> Result<(), Error> {
+        match self.io.io().untold() {
+            Some(error) if !self.io.shutdown_state().sent => Err(self.fail_push(error)),
+            _ => Ok(()),
+        }
+    }
+
     /// What whoever writes is told when the socket takes nothing more. Reading goes on, if the peer has not ended the connection.
     pub(super) fn fail_push(&mut self, error: io::Error) -> Error {
         match self.last_words(error) {
