@@ -35,8 +35,8 @@ use crate::values::secret::Secret;
 /// [small writes are kept back](TlsStream::set_write_buffering); `flush` waits until it was. A
 /// write future that is dropped leaves no half of a record behind. Vectored writes gather small slices into full
 /// records. `shutdown` sends close_notify and ends the writing half; reading goes on. It also goes on when the stream below
-/// takes nothing more: writes and flushes fail, and what the peer has sent before is there to be read, unless it has sent an
-/// alert.
+/// takes nothing more: the next call is told (a read only if it would have to wait), writes and flushes go on to fail, and what
+/// the peer has sent before is there to be read, unless it has sent an alert.
 ///
 /// # Dropping
 /// A stream that is dropped without `shutdown` sends no close_notify, so the peer sees a truncation; its session stays
