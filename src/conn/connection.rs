@@ -26,6 +26,7 @@ use crate::materials::session_cache::SessionKey;
 use crate::sys::adopt;
 use crate::sys::hook::Hooks;
 use crate::sys::queue::stack_error;
+use crate::sys::renegotiation;
 use crate::sys::ssl as sys;
 use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::alert::Alert;
@@ -150,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether a server has not got a byte: one that waits for its client has none of libssl's buffers.
     fn has_nobody(&mut self, cx: &TaskContext<'_>) -> bool {
-        if self.state.role() == side::Role::Client || !self.io.is_before_handshake() {
+        if self.state.role() == side::Role::Client || !renegotiation::in_before(self.io.ssl()) {
             return false;
         }
         self.io.io_mut().enter(Role::Reader, cx);

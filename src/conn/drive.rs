@@ -18,7 +18,6 @@ use super::wakers::Role;
 use crate::config::resolver::HookFuture;
 use crate::sys::hook::Hooks;
 use crate::sys::psk;
-use crate::sys::renegotiation;
 use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::psk::PskIdentity;
@@ -84,10 +83,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                         Poll::Ready(Err(_)) if self.io.shutdown_state().sent || self.only_reads(role) => {
                             Poll::Pending
                         }
-                        Poll::Ready(Err(error)) => Poll::Ready(Err(match self.last_words(error) {
-                            Ok(error) => Ended::Failed(error),
-                            Err(ended) => ended,
-                        })),
+                        Poll::Ready(Err(error)) => {
+                            let told = self.last_words(error);
+                            Poll::Ready(Err(told.map_or_else(|ended| ended, Ended::Failed)))
+                        }
                         Poll::Ready(Ok(())) | Poll::Pending => Poll::Pending,
                     };
                 }
@@ -104,10 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Whether a reader waits for nothing but data.
     fn only_reads(&self, role: Role) -> bool {
-        role == Role::Reader
-            && self.is_open()
-            && self.asked.is_none()
-            && !renegotiation::in_init(self.io.ssl())
+        role == Role::Reader && self.is_open() && !self.is_shaking_hands()
     }
 
     /// Awaits the operation that a hook has left, on behalf of the task that has entered.

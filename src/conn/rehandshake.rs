@@ -129,6 +129,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.asked.is_some()
     }
 
+    /// Whether a handshake is under way, or was asked for.
+    pub(super) fn is_shaking_hands(&self) -> bool {
+        self.is_asking() || renegotiation::in_init(self.io.ssl())
+    }
+
     /// Begins what was asked for from outside of this task.
     pub(super) fn attend(&mut self, role: Role, cx: &TaskContext<'_>) {
         let free = self.asked.is_none();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use openssl::ssl::{SslRef, SslVerifyMode, SslVersion};
@@ -57,8 +57,8 @@ pub(crate) struct State {
     news: AtomicBool,
     /// There is an operation.
     due: AtomicBool,
-    /// There is a refusal.
-    refused: AtomicBool,
+    /// Why a handshake of the peer was refused: the first reason.
+    refusal: OnceLock<Refusal>,
     /// Whether there is a runtime with a timer.
     timed: AtomicBool,
     inner: Mutex<Inner>,
@@ -89,7 +89,6 @@ pub(super) struct Inner {
     /// A fatal alert that passed, and which way.
     pub(super) fatal_alert: Option<(Direction, Alert)>,
     pub(super) renegotiations: RenegotiationCount,
-    refusal: Option<Refusal>,
     /// What a client has to prove, where a renegotiation has changed it.
     pub(super) client_auth: Option<ClientAuth>,
     /// What becomes of a server that cannot be verified, where a renegotiation has changed it.
@@ -175,7 +174,7 @@ impl State {
             undecided: AtomicBool::new(false),
             news: AtomicBool::new(false),
             due: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
+            refusal: OnceLock::new(),
             timed: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 context,
@@ -190,7 +189,6 @@ impl State {
                 verdict: Verdict::default(),
                 fatal_alert: None,
                 renegotiations: RenegotiationCount::default(),
-                refusal: None,
                 client_auth: None,
                 server_verification: None,
                 rehandshakes: 0,
@@ -234,16 +232,13 @@ impl State {
 
     /// Why a handshake of the peer was refused.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        if !self.refused.load(Ordering::Acquire) {
-            return None;
-        }
-        self.inner().refusal
+        self.refusal.get().copied()
     }
 
     /// A handshake of the peer is refused.
     pub(super) fn set_refusal(&self, refusal: Refusal) {
-        self.inner().refusal = Some(refusal);
-        self.refused.store(true, Ordering::Release);
+        // A later one has the same cause.
+        let _ = self.refusal.set(refusal);
     }
 
     pub(crate) fn control(&self) -> &Control {

@@ -10,7 +10,6 @@ use super::drive::Ended;
 use super::record_pace::RECORD_MAX;
 use super::wakers::Role;
 use super::write_buffer::WRITE_MAX;
-use crate::sys::renegotiation;
 use crate::sys::ssl_io::{SslIo, Stop};
 use crate::values::error::{Error, ErrorKind};
 use crate::values::record_sizing::RecordSizing;
@@ -154,8 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// A read has to wait: sends what is in the buffer, as far as that can be done now.
     pub(super) fn send_buffered(&mut self, cx: &mut TaskContext<'_>) -> Result<(), Error> {
-        let in_handshake = self.asked.is_some() || renegotiation::in_init(self.io.ssl());
-        if self.buffer.is_empty() || in_handshake || self.io.shutdown_state().sent {
+        if self.buffer.is_empty() || self.is_shaking_hands() || self.io.shutdown_state().sent {
             return Ok(());
         }
         match self.poll_drain(Role::Reader, cx) {

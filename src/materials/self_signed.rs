@@ -1,7 +1,5 @@
 //! Certificates that their own key signs.
 
-use std::net::IpAddr;
-
 use openssl::asn1::Asn1Time;
 use openssl::bn::{BigNum, MsbOption};
 use openssl::ec::{EcGroup, EcKey};
@@ -13,6 +11,7 @@ use openssl::x509::extension::{BasicConstraints, ExtendedKeyUsage, SubjectAltern
 use openssl::x509::{X509, X509NameBuilder};
 
 use super::identity::{OPTION, failed};
+use crate::values::address;
 use crate::values::error::Error;
 
 /// Ten years.
@@ -60,9 +59,9 @@ fn sign(first: &str, names: &[String]) -> Result<(X509, PKey<Private>), ErrorSta
     certificate.append_extension(ExtendedKeyUsage::new().server_auth().build()?)?;
     let mut alternative = SubjectAlternativeName::new();
     for name in names {
-        match name.parse::<IpAddr>() {
-            Ok(address) => alternative.ip(&address.to_string()),
-            Err(_) => alternative.dns(name),
+        match address::parse(name) {
+            Some(address) => alternative.ip(&address.to_string()),
+            None => alternative.dns(name),
         };
     }
     // Without a subject the alternative names must be critical (RFC 5280 section 4.2.1.6).
@@ -80,6 +79,7 @@ mod tests {
     use super::*;
     use crate::materials::certificate::Certificate;
     use openssl::x509::X509VerifyResult;
+    use std::net::IpAddr;
 
     fn made(names: &[&str]) -> Certificate {
         let (certificate, _) = make(&names.iter().map(|n| n.to_string()).collect::<Vec<_>>()).unwrap();

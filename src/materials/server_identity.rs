@@ -102,13 +102,13 @@ impl CertificateNames {
             return Err(format!("IP: {host} is not in the cert's list: {}", list.join(", ")));
         }
         if !self.dns.is_empty() {
-            if self.dns.iter().any(|pattern| matches(host.as_bytes(), pattern.as_bytes())) {
+            if self.dns.iter().any(|pattern| matches(host, pattern.as_bytes())) {
                 return Ok(());
             }
             return Err(format!("Host: {host}. is not in the cert's altnames: {}", self.text));
         }
         if self.common_name_counts() {
-            if self.common_names.iter().any(|pattern| matches(host.as_bytes(), pattern.as_bytes())) {
+            if self.common_names.iter().any(|pattern| matches(host, pattern.as_bytes())) {
                 return Ok(());
             }
             return Err(format!("Host: {host}. is not cert's CN: {}", self.common_names.join(",")));
@@ -142,7 +142,7 @@ fn is_named_plainly(host: &str, names: &[u8]) -> bool {
         // All of it has to be well-formed, and of kinds in which nothing can be malformed.
         match element(names) {
             Some((DNS_NAME, name, rest)) if name.is_ascii() => {
-                named |= matches(host.as_bytes(), name);
+                named |= matches(host, name);
                 names = rest;
             }
             Some((IP_ADDRESS, _, rest)) => names = rest,
@@ -165,9 +165,9 @@ fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 }
 
 /// Whether the host is one that the pattern stands for.
-fn matches(host: &[u8], pattern: &[u8]) -> bool {
-    let without_dot = |name: &'_ [u8]| name.strip_suffix(b".").unwrap_or(name).len();
-    let (host, pattern) = (&host[..without_dot(host)], &pattern[..without_dot(pattern)]);
+fn matches(host: &str, pattern: &[u8]) -> bool {
+    let host = without_dot(host).as_bytes();
+    let pattern = pattern.strip_suffix(b".").unwrap_or(pattern);
     if !pattern.contains(&b'*') {
         return host.eq_ignore_ascii_case(pattern) && is_well_formed(pattern);
     }

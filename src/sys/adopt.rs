@@ -12,7 +12,6 @@
 
 use std::ffi::{c_int, c_long};
 use std::fmt;
-use std::net::IpAddr;
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -25,6 +24,7 @@ use openssl_sys as ffi;
 
 use super::hook;
 use super::{compat, decl};
+use crate::values::address;
 use crate::values::error::Error;
 
 /// An `SSL_CTX` that the application has made, with its own callbacks, to be served by
@@ -161,9 +161,9 @@ pub(crate) fn prepare(ssl: &mut SslRef, renegotiation_allowed: bool) -> Result<(
 pub(crate) fn expect_host(ssl: &mut SslRef, host: &str) -> Result<(), ErrorStack> {
     let param = ssl.param_mut();
     param.set_hostflags(X509CheckFlags::NO_PARTIAL_WILDCARDS);
-    match host.parse::<IpAddr>() {
-        Ok(address) => param.set_ip(address),
-        Err(_) => param.set_host(host),
+    match address::parse(host) {
+        Some(address) => param.set_ip(address),
+        None => param.set_host(host),
     }
 }
 

@@ -196,7 +196,9 @@ impl<T> SslIo<T> {
 
     /// Throws the panic of a hook on.
     pub(crate) fn resume_panic(&self) {
-        self.bio.hooks().into_iter().for_each(|hooks| hooks.parked().resume());
+        if let Some(hooks) = self.bio.hooks() {
+            hooks.parked().resume();
+        }
     }
 
     pub(crate) fn ssl(&self) -> &SslRef {
@@ -222,11 +224,6 @@ impl<T> SslIo<T> {
             // to be read; it never has half a write, for the transport takes all. It makes new buffers when it needs them.
             unsafe { decl::SSL_free_buffers(self.ssl.ssl.as_ptr()) };
         }
-    }
-
-    /// Whether libssl has not been asked for anything.
-    pub(crate) fn is_before_handshake(&self) -> bool {
-        renegotiation::in_before(self.ssl())
     }
 
     /// Whether a read can do nothing but wait for a record: no part of one is in libssl's hands, no handshake is under way,

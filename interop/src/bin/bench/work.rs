@@ -81,21 +81,13 @@ pub(crate) fn run(words: &[String]) -> Result<()> {
             "tokio-openssl" => runtime.block_on(calls::<TokioOpenssl>()),
             _ => Err(unknown(peer)),
         },
-        ["bulk", peer, size] => {
-            let size = size.parse().map_err(|_| unknown(size))?;
+        [work @ ("bulk" | "ping-pong"), peer, number] => {
+            let number = number.parse().map_err(|_| unknown(number))?;
+            let work = if work == "bulk" { OverTcp::Writes(number) } else { OverTcp::Trips(number) };
             match peer {
-                "ours" => runtime.block_on(send::<Patina>(size)),
-                "raw" => runtime.block_on(send::<Raw<true>>(size)),
-                "tokio-openssl" => runtime.block_on(send::<TokioOpenssl>(size)),
-                _ => Err(unknown(peer)),
-            }
-        }
-        ["ping-pong", peer, count] => {
-            let count = count.parse().map_err(|_| unknown(count))?;
-            match peer {
-                "ours" => runtime.block_on(trips::<Patina>(count)),
-                "raw" => runtime.block_on(trips::<Raw<true>>(count)),
-                "tokio-openssl" => runtime.block_on(trips::<TokioOpenssl>(count)),
+                "ours" => runtime.block_on(work.run::<Patina>()),
+                "raw" => runtime.block_on(work.run::<Raw<true>>()),
+                "tokio-openssl" => runtime.block_on(work.run::<TokioOpenssl>()),
                 _ => Err(unknown(peer)),
             }
         }
@@ -210,16 +202,22 @@ fn contexts() -> Result<()> {
     Ok(())
 }
 
-/// Bytes over TCP in writes of this size, for strace and perf.
-async fn send<P: Over<TcpStream>>(size: usize) -> Result<()> {
-    let (client, server) = Meeting::<P>::new(&RECORDS).await?.connect(plain).await?;
-    bulk(client, server, Writes::Plain(size), (4 * MEBIBYTES) << 20).await
+/// Work over TCP, for strace and perf.
+enum OverTcp {
+    /// Bytes one way, in writes of this size.
+    Writes(usize),
+    /// So many round trips.
+    Trips(usize),
 }
 
-/// Round trips over TCP, for strace and perf.
-async fn trips<P: Over<TcpStream>>(count: usize) -> Result<()> {
-    let (mut client, mut server) = Meeting::<P>::new(&RECORDS).await?.connect(plain).await?;
-    ping_pong(&mut client, &mut server, 64, count).await
+impl OverTcp {
+    async fn run<P: Over<TcpStream>>(self) -> Result<()> {
+        let (mut client, mut server) = Meeting::<P>::new(&RECORDS).await?.connect(plain).await?;
+        match self {
+            OverTcp::Writes(size) => bulk(client, server, Writes::Plain(size), (4 * MEBIBYTES) << 20).await,
+            OverTcp::Trips(count) => ping_pong(&mut client, &mut server, 64, count).await,
+        }
+    }
 }
 
 /// System calls: of a client's handshakes, and for each MiB in writes of two sizes.
