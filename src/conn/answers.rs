@@ -48,12 +48,12 @@ impl State {
     }
 
     fn certificate_query(&self, ssl: &SslRef) -> CertificateQuery {
-        let issuers = match self.role {
+        let issuers = match self.role() {
             Role::Client => own_certificate::peer_issuers(ssl),
             Role::Server => None,
         };
         CertificateQuery {
-            server_name: self.inner().server_name.clone(),
+            server_name: self.inner().server_name(),
             issuers: issuers.into_iter().flatten().filter_map(DistinguishedName::read).collect(),
             signature_algorithms: shared_sigalgs(ssl),
         }
@@ -66,11 +66,11 @@ impl State {
         }
         let answer = {
             let mut inner = self.inner();
-            if self.role == Role::Server && inner.asked.certificate {
+            if self.role() == Role::Server && inner.asked.certificate {
                 // Asked already: libssl calls again because of a staple.
                 return CertificateAnswer::Continue;
             }
-            let answer = inner.known.identity.take();
+            let answer = inner.known.as_mut().and_then(|known| known.identity.take());
             inner.asked.certificate = answer.is_some();
             answer
         };
@@ -97,7 +97,7 @@ impl State {
     fn ask_for_staples(&self, ssl: &mut SslRef) -> CertificateAnswer {
         {
             let mut inner = self.inner();
-            let needless = self.role == Role::Client || inner.context.ocsp_source.is_none();
+            let needless = self.role() == Role::Client || inner.context.ocsp_source.is_none();
             if needless || inner.asked.staples || !ocsp::is_staple_wanted(ssl) {
                 return CertificateAnswer::Continue;
             }
@@ -135,7 +135,7 @@ impl Hooks for State {
 
     fn select_protocol<'a>(&self, offered: &'a [u8]) -> ProtocolAnswer<'a> {
         let context = self.context();
-        let chosen = self.inner().known.protocol.clone();
+        let chosen = self.inner().known.as_ref().and_then(|known| known.protocol.clone());
         let selected = match (&context.alpn_resolver, &context.alpn) {
             (Some(_), _) => match chosen.map(|chosen| self.place_of(&chosen, offered)) {
                 // What was not offered fails the handshake, whatever a mismatch does.
@@ -170,7 +170,7 @@ impl Hooks for State {
 
     fn keep_identity(&self, identity: PskIdentity) -> Arc<[u8]> {
         let identity: Arc<[u8]> = identity.as_bytes().into();
-        self.inner().known.psk_identity = Some(Arc::clone(&identity));
+        self.inner().known_mut().psk_identity = Some(Arc::clone(&identity));
         identity
     }
 
@@ -179,14 +179,13 @@ impl Hooks for State {
         if inner.hook_error.is_some() || self.parked.is_some() {
             return PskAnswer::Failed;
         }
-        let known = inner.known.keys.iter().find(|(known, _)| known.as_bytes() == identity);
-        if let Some((_, Some(key))) = known {
+        if let Some(Some(key)) = inner.key_of(identity) {
             let key = key.clone();
-            inner.known.psk_identity = Some(identity.into());
+            inner.known_mut().psk_identity = Some(identity.into());
             return PskAnswer::Key(key);
         }
         // libssl asks for one identity after the other and takes the last it asked for: not one that came before.
-        inner.known.psk_identity = None;
+        inner.known_mut().psk_identity = None;
         match inner.context.unknown_psk_identity {
             UnknownPskIdentity::Alert => PskAnswer::Unknown,
             UnknownPskIdentity::Hide => PskAnswer::Hide,
@@ -202,7 +201,7 @@ impl Hooks for State {
         let keys = self.origin().ticket_keys.as_ref()?;
         let opening = keys.find(name).or_else(|| {
             let inner = self.inner();
-            let found = inner.known.ticket_key.as_ref().filter(|key| key.name() == name);
+            let found = inner.known.as_ref()?.ticket_key.as_ref().filter(|key| key.name() == name);
             found.map(|key| keys.borrow(key.clone()))
         })?;
         // In TLS 1.3 a client should use a ticket but once (RFC 8446 appendix C.4).
@@ -212,10 +211,11 @@ impl Hooks for State {
 
     fn allow_early_data(&self) -> bool {
         // libssl keeps no record of pre-shared keys: it would take the same early data again and again.
-        let known = &self.inner().known;
+        let inner = self.inner();
         !self.parked.is_some()
-            && known.psk_identity.is_none()
-            && (known.admitted || self.origin().replay_guard.is_none())
+            && inner.psk_identity().is_none()
+            && (self.origin().replay_guard.is_none()
+                || inner.known.as_ref().is_some_and(|known| known.admitted))
     }
 
     fn is_psk_only(&self) -> bool {
@@ -241,7 +241,7 @@ impl Hooks for State {
             };
         }
         let mut name = None;
-        if code.is_ok() && self.role == Role::Client {
+        if code.is_ok() && self.role() == Role::Client {
             name = first_certificate(chain).and_then(|leaf| self.check_name(&leaf));
         }
         let error = if name.is_some() { VerifyCode::HOSTNAME_MISMATCH } else { code };
@@ -263,7 +263,7 @@ impl Hooks for State {
             None => {}
         }
         let peer = Box::new(PeerIdentity {
-            host: self.host.clone(),
+            host: self.host.as_deref().map(str::to_owned),
             certificates: chain
                 .chain()
                 .map(|chain| chain.iter().map(|one| Certificate::from_x509(one.to_owned())).collect())
@@ -292,7 +292,7 @@ impl Hooks for State {
         let shown = ssl.certificate()?;
         let staple = {
             let inner = self.inner();
-            let mut staples = inner.known.staples.iter();
+            let mut staples = inner.known.as_ref()?.staples.iter();
             staples.find(|(certificate, _)| *certificate.as_openssl() == *shown)?.1.clone()
         };
         // A certificate that was compressed beforehand has no place for it.
@@ -302,7 +302,7 @@ impl Hooks for State {
 
     fn new_session(&self, session: SslSession) {
         let session = Session::new(session);
-        match self.role {
+        match self.role() {
             Role::Client => self.put_session(session),
             Role::Server => {
                 // A session that cannot be encoded is one that cannot be resumed elsewhere: nothing else is lost.
@@ -318,7 +318,8 @@ impl Hooks for State {
 
     fn find_session(&self, id: &[u8]) -> Option<SslSession> {
         let inner = self.inner();
-        inner.known.session.as_ref().filter(|session| session.id() == id).map(|s| s.as_openssl().to_owned())
+        let found = inner.known.as_ref()?.session.as_ref().filter(|session| session.id() == id)?;
+        Some(found.as_openssl().to_owned())
     }
 
     fn verify_step(&self, ok: bool, chain: &mut X509StoreContextRef) -> bool {
@@ -329,7 +330,7 @@ impl Hooks for State {
     }
 
     fn admit_handshake(&self) -> bool {
-        let counted_elsewhere = self.role == Role::Server && self.context().adopted.is_none();
+        let counted_elsewhere = self.role() == Role::Server && self.context().adopted.is_none();
         counted_elsewhere || !self.inner().established || self.admits_another()
     }
 
@@ -338,7 +339,7 @@ impl Hooks for State {
         inner.asked.certificate = false;
         inner.asked.staples = false;
         if inner.established {
-            inner.rehandshakes += 1;
+            inner.rehandshakes.get_or_insert_default().count += 1;
             self.rehandshake.store(true, Ordering::Release);
         }
     }

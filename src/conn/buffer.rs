@@ -2,6 +2,7 @@
 //! idle connection holds none.
 
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 /// Bytes asked of the transport at once.
 pub(crate) const INPUT_SIZE: usize = 64 * 1024;
@@ -12,66 +13,75 @@ const OUTPUT_SIZE: usize = 68 * 1024;
 /// Buffers of each kind that a thread keeps for the next connection.
 const KEPT: usize = 8;
 
+/// Boxes, so that a connection without bytes has a pointer of each kind and no more.
+type Pool<T> = RefCell<Vec<Box<T>>>;
+
 thread_local! {
-    static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
-    static OUTPUTS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static INPUTS: Pool<Ahead> = const { RefCell::new(Vec::new()) };
+    static OUTPUTS: Pool<Behind> = const { RefCell::new(Vec::new()) };
+}
+
+/// One that was kept, if there is any.
+fn kept<T>(pool: &'static LocalKey<Pool<T>>) -> Option<Box<T>> {
+    pool.try_with(|pool| pool.borrow_mut().pop()).ok().flatten()
+}
+
+fn keep<T>(pool: &'static LocalKey<Pool<T>>, buffer: Box<T>) {
+    let _ = pool.try_with(|pool| {
+        let mut pool = pool.borrow_mut();
+        if pool.len() < KEPT {
+            pool.push(buffer);
+        }
+    });
 }
 
 /// Ciphertext that was read from the transport and not yet taken by libssl.
 #[derive(Default)]
-pub(crate) struct Input {
-    buffer: Option<Box<[u8]>>,
+pub(crate) struct Input(Option<Box<Ahead>>);
+
+struct Ahead {
+    space: Box<[u8]>,
     start: usize,
     end: usize,
 }
 
 impl Input {
     pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.end
+        self.0.as_ref().is_none_or(|ahead| ahead.start == ahead.end)
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        self.buffer.as_ref().map_or(&[], |buffer| &buffer[self.start..self.end])
+        self.0.as_ref().map_or(&[], |ahead| &ahead.space[ahead.start..ahead.end])
     }
 
     /// Drops the first `count` bytes; the buffer goes back to the pool with the last one.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
-        if self.is_empty() {
-            self.release();
+        if let Some(ahead) = &mut self.0 {
+            ahead.start = (ahead.start + count).min(ahead.end);
         }
-    }
-
-    /// The whole buffer, to read into; only when nothing is in it.
-    fn space(&mut self) -> &mut [u8] {
-        (self.start, self.end) = (0, 0);
-        self.buffer.get_or_insert_with(|| {
-            POOL.try_with(|pool| pool.borrow_mut().pop())
-                .ok()
-                .flatten()
-                .unwrap_or_else(|| vec![0; INPUT_SIZE].into_boxed_slice())
-        })
+        self.settle();
     }
 
     /// Room behind the bytes that are there, which are moved to the front; empty when the buffer is full. Call
     /// [`extended`](Input::extended) after.
     pub(crate) fn room(&mut self) -> &mut [u8] {
-        let (start, end) = (self.start, self.end);
-        if start == end {
-            return self.space();
+        let ahead = self.0.get_or_insert_with(|| {
+            let new = || Box::new(Ahead { space: vec![0; INPUT_SIZE].into(), start: 0, end: 0 });
+            kept(&INPUTS).unwrap_or_else(new)
+        });
+        if ahead.start > 0 {
+            ahead.space.copy_within(ahead.start..ahead.end, 0);
+            (ahead.start, ahead.end) = (0, ahead.end - ahead.start);
         }
-        let Some(buffer) = &mut self.buffer else { return &mut [] };
-        buffer.copy_within(start..end, 0);
-        (self.start, self.end) = (0, end - start);
-        &mut buffer[self.end..]
+        &mut ahead.space[ahead.end..]
     }
 
     /// `count` bytes of the room now count, too.
     pub(crate) fn extended(&mut self, count: usize) {
-        self.end += count;
-        if self.is_empty() {
-            self.release();
+        if let Some(ahead) = &mut self.0 {
+            ahead.end += count;
         }
+        self.settle();
     }
 
     /// Puts bytes behind those that are there: no more than fit.
@@ -82,15 +92,17 @@ impl Input {
         }
     }
 
+    /// Gives the buffer back when there is nothing in it.
+    fn settle(&mut self) {
+        if self.is_empty() {
+            self.release();
+        }
+    }
+
     fn release(&mut self) {
-        (self.start, self.end) = (0, 0);
-        if let Some(buffer) = self.buffer.take() {
-            let _ = POOL.try_with(|pool| {
-                let mut pool = pool.borrow_mut();
-                if pool.len() < KEPT {
-                    pool.push(buffer);
-                }
-            });
+        if let Some(mut ahead) = self.0.take() {
+            (ahead.start, ahead.end) = (0, 0);
+            keep(&INPUTS, ahead);
         }
     }
 }
@@ -103,64 +115,57 @@ impl Drop for Input {
 
 /// Ciphertext that libssl has written and the transport has not taken.
 #[derive(Default)]
-pub(crate) struct Output {
-    buffer: Vec<u8>,
+pub(crate) struct Output(Option<Box<Behind>>);
+
+struct Behind {
+    bytes: Vec<u8>,
     /// How much of it the transport has taken.
     start: usize,
 }
 
 impl Output {
     pub(crate) fn is_empty(&self) -> bool {
-        self.start == self.buffer.len()
+        self.0.is_none()
     }
 
     pub(crate) fn bytes(&self) -> &[u8] {
-        &self.buffer[self.start..]
+        self.0.as_ref().map_or(&[], |behind| &behind.bytes[behind.start..])
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        if self.buffer.capacity() == 0 {
-            self.buffer = OUTPUTS
-                .try_with(|pool| pool.borrow_mut().pop())
-                .ok()
-                .flatten()
-                .unwrap_or_else(|| Vec::with_capacity(OUTPUT_SIZE));
+        if bytes.is_empty() {
+            return;
         }
-        self.buffer.extend_from_slice(bytes);
+        let behind = self.0.get_or_insert_with(|| {
+            let new = || Box::new(Behind { bytes: Vec::with_capacity(OUTPUT_SIZE), start: 0 });
+            kept(&OUTPUTS).unwrap_or_else(new)
+        });
+        behind.bytes.extend_from_slice(bytes);
     }
 
     /// Drops the first `count` bytes; the buffer goes back to the pool with the last one.
     pub(crate) fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.buffer.len());
-        if self.is_empty() {
-            self.release();
+        let Some(behind) = &mut self.0 else { return };
+        behind.start += count;
+        if behind.start >= behind.bytes.len() {
+            self.clear();
         }
     }
 
     /// Drops all.
     pub(crate) fn clear(&mut self) {
-        self.release();
-    }
-
-    fn release(&mut self) {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        self.start = 0;
         // One that a peer who does not read has made larger goes to the system.
-        if buffer.capacity() == OUTPUT_SIZE {
-            buffer.clear();
-            let _ = OUTPUTS.try_with(|pool| {
-                let mut pool = pool.borrow_mut();
-                if pool.len() < KEPT {
-                    pool.push(buffer);
-                }
-            });
+        if let Some(mut behind) = self.0.take().filter(|behind| behind.bytes.capacity() == OUTPUT_SIZE) {
+            behind.bytes.clear();
+            behind.start = 0;
+            keep(&OUTPUTS, behind);
         }
     }
 }
 
 impl Drop for Output {
     fn drop(&mut self) {
-        self.release();
+        self.clear();
     }
 }
 
@@ -176,11 +181,11 @@ mod tests {
         output.push(b"d");
         assert_eq!(output.bytes(), b"bcd");
         output.consume(3);
-        assert!(output.is_empty() && output.buffer.capacity() == 0);
+        assert!(output.is_empty());
         output.push(b"again");
         assert_eq!(output.bytes(), b"again");
         output.clear();
-        assert!(output.is_empty() && output.buffer.capacity() == 0);
+        assert!(output.is_empty());
     }
 
     #[test]
@@ -191,9 +196,9 @@ mod tests {
         assert_eq!(input.bytes(), b"abc");
         input.consume(2);
         assert_eq!(input.bytes(), b"c");
-        assert!(input.buffer.is_some());
+        assert!(input.0.is_some());
         input.consume(1);
-        assert!(input.is_empty() && input.buffer.is_none());
+        assert!(input.is_empty() && input.0.is_none());
     }
 
     #[test]
@@ -213,6 +218,6 @@ mod tests {
         let mut input = Input::default();
         let _ = input.room();
         input.extended(0);
-        assert!(input.buffer.is_none());
+        assert!(input.0.is_none());
     }
 }

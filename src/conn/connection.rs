@@ -57,21 +57,20 @@ pub(super) enum Phase {
     /// It failed, and the caller has not been told: the alert goes out first.
     Failing(Error),
     /// It failed, and the caller knows.
-    Failed(String),
+    Failed(Error),
 }
 
 /// An SSL over a transport, with its state.
 pub(crate) struct Connection<S> {
     pub(super) io: SslIo<Transport<S>>,
-    pub(super) state: Arc<State>,
+    pub(super) state: Closer,
     pub(super) phase: Phase,
     /// A handshake that this side has asked for.
-    pub(super) asked: Option<Asked>,
-    pub(super) early: Early,
+    pub(super) asked: Option<Box<Asked>>,
+    pub(super) early: Option<Box<Early>>,
     pub(super) stash: Stash,
     pub(super) buffer: WriteBuffer,
     pub(super) pace: RecordPace,
-    _closer: Closer,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
@@ -84,17 +83,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             transport.hold_identity();
         }
         let io = SslIo::new(ssl, transport, Arc::clone(&state) as _).map_err(|e| no_connection(&e))?;
-        let closer = Closer(Arc::clone(&state));
         Ok(Box::new(Connection {
             io,
-            state,
+            state: Closer(state),
             phase: Phase::Handshake,
             asked: None,
-            early,
+            early: early.map(Box::new),
             stash: Stash::default(),
             buffer: WriteBuffer::default(),
             pace: RecordPace::default(),
-            _closer: closer,
         }))
     }
 
@@ -245,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Failing(error) => {
                 // The peer may be gone already: its alert is then lost, the error is not.
-                self.phase = Phase::Failed(error.to_string());
+                self.phase = Phase::Failed(error.without_source());
                 Poll::Ready(Err(error))
             }
             Phase::Failed(first) => {
@@ -392,7 +389,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// is over.
     pub(super) fn resume_panic(&mut self) -> Error {
         let text = "a hook of the application has panicked";
-        self.phase = Phase::Failed(text.to_owned());
+        self.phase = Phase::Failed(Error::new(ErrorKind::Hook, text));
         self.io.set_keep_session(false);
         let _ = self.io.io_mut().poll_push();
         self.io.resume_panic();
@@ -404,7 +401,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.fail(ended);
         match std::mem::replace(&mut self.phase, Phase::Open) {
             Phase::Failing(error) => {
-                self.phase = Phase::Failed(error.to_string());
+                self.phase = Phase::Failed(error.without_source());
                 error
             }
             other => {
@@ -425,7 +422,7 @@ impl<S> Connection<S> {
     }
 
     pub(crate) fn state(&self) -> &Arc<State> {
-        &self.state
+        &self.state.0
     }
 
     /// What was agreed on, and who the peer is.
@@ -453,7 +450,10 @@ impl<S> Connection<S> {
 }
 
 /// An SSL for one connection of `context`'s side, its state, and its early data.
-pub(crate) fn prepare(context: &Arc<Context>, target: Target) -> Result<(Ssl, Arc<State>, Early), Error> {
+pub(crate) fn prepare(
+    context: &Arc<Context>,
+    target: Target,
+) -> Result<(Ssl, Arc<State>, Option<Early>), Error> {
     // The crate's callbacks need what the crate's function keeps for them.
     let made = if context.foreign_callbacks { Ssl::new(&context.ssl) } else { sys::new(&context.ssl) };
     let mut ssl = made.map_err(|e| no_connection(&e))?;

@@ -28,12 +28,8 @@ use crate::values::version::ProtocolVersion;
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 4096;
 
-/// The early data of a connection.
-#[derive(Default)]
+/// The early data of a connection that has any.
 pub(crate) enum Early {
-    /// None, or none any more.
-    #[default]
-    None,
     /// A server asks for it.
     Receiving(Vec<u8>),
     /// What a server has received.
@@ -50,8 +46,8 @@ pub(crate) enum Early {
 
 impl Early {
     /// The early data of a server.
-    pub(super) fn of_server(context: &Context) -> Early {
-        if context.early_data > 0 { Early::Receiving(Vec::new()) } else { Early::None }
+    pub(super) fn of_server(context: &Context) -> Option<Early> {
+        (context.early_data > 0).then(|| Early::Receiving(Vec::new()))
     }
 
     /// The early data of a client, which offers `session`.
@@ -61,14 +57,14 @@ impl Early {
         state: &State,
         server_name: Option<&str>,
         session: Option<&Session>,
-    ) -> Early {
-        let Some(bytes) = bytes else { return Early::None };
+    ) -> Option<Early> {
+        let bytes = bytes?;
         let good = session.is_some_and(|session| {
             bytes.len().max(1) <= session.max_early_data()
                 && is_good_for_early_data(session, ssl, &state.context(), server_name)
                 && is_for_host(session, ssl, state)
         });
-        if good { Early::Sending(bytes) } else { Early::Offered(bytes) }
+        Some(if good { Early::Sending(bytes) } else { Early::Offered(bytes) })
     }
 }
 
@@ -110,27 +106,23 @@ fn is_for_host(session: &Session, ssl: &SslRef, state: &State) -> bool {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ready when the rest of the handshake can go on.
     pub(super) fn poll_early(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Ended>> {
-        match std::mem::take(&mut self.early) {
+        let Some(early) = self.early.take() else { return Poll::Ready(Ok(())) };
+        let (early, outcome) = match *early {
             Early::Receiving(mut bytes) => {
                 let outcome = self.poll_receive_early(cx, &mut bytes);
-                self.early =
-                    if outcome.is_pending() { Early::Receiving(bytes) } else { Early::Received(bytes) };
-                outcome
+                let is_over = outcome.is_ready();
+                (if is_over { Early::Received(bytes) } else { Early::Receiving(bytes) }, outcome)
             }
-            Early::Sending(bytes) if !self.has_good_ticket() => {
-                self.early = Early::Offered(bytes);
-                Poll::Ready(Ok(()))
-            }
+            Early::Sending(bytes) if !self.has_good_ticket() => (Early::Offered(bytes), Poll::Ready(Ok(()))),
             Early::Sending(bytes) => {
                 let outcome = self.poll_call(Role::Reader, cx, |io| io.write_early(bytes.as_bytes()));
-                self.early = if outcome.is_pending() { Early::Sending(bytes) } else { Early::Offered(bytes) };
-                outcome.map_ok(drop)
+                let is_over = outcome.is_ready();
+                (if is_over { Early::Offered(bytes) } else { Early::Sending(bytes) }, outcome.map_ok(drop))
             }
-            other => {
-                self.early = other;
-                Poll::Ready(Ok(()))
-            }
-        }
+            other => (other, Poll::Ready(Ok(()))),
+        };
+        self.early = Some(Box::new(early));
+        outcome
     }
 
     /// Reads until libssl has no more. It ends the connection of a client that sends more than it may.
@@ -156,7 +148,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         cx: &mut TaskContext<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<Result<(), Error>> {
-        let Early::Receiving(waiting) = &mut self.early else { return self.poll_early_over(cx) };
+        let Some(Early::Receiving(waiting)) = self.early.as_deref_mut() else {
+            return self.poll_early_over(cx);
+        };
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -169,14 +163,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         match ready!(self.poll_call(Role::Reader, cx, |io| io.read_early(buf))) {
             Ok(more) => {
                 if !more {
-                    self.early = Early::Received(Vec::new());
+                    self.early = Some(Box::new(Early::Received(Vec::new())));
                 }
                 // The client waits for what libssl has answered, whatever the application does with the data.
                 let _ = self.io.io_mut().poll_push();
                 Poll::Ready(Ok(()))
             }
             Err(ended) => {
-                self.early = Early::None;
+                self.early = None;
                 self.fail_handshake(ended);
                 self.poll_settle(Role::Reader, cx)
             }
@@ -235,26 +229,27 @@ impl<S> Connection<S> {
 
     /// Whether a server may write, though the client has not finished: to a client whose early data it has accepted.
     fn is_answering_early(&self) -> bool {
-        let begun = matches!(self.early, Early::Receiving(_) | Early::Received(_));
+        let begun = matches!(self.early.as_deref(), Some(Early::Receiving(_) | Early::Received(_)));
         begun && matches!(self.phase, Phase::Handshake) && status(self.ssl()) == EarlyDataStatus::Accepted
     }
 
     /// The handshake is over: keeps what somebody has to look at.
     pub(super) fn settle_early(&mut self) {
+        let Some(early) = self.early.take() else { return };
         let accepted = status(self.ssl()) == EarlyDataStatus::Accepted;
-        self.early = match (std::mem::take(&mut self.early), accepted) {
-            (Early::Received(bytes), true) => Early::Accepted(bytes),
-            (Early::Offered(bytes), false) => Early::Unsent(bytes),
-            _ => Early::None,
+        self.early = match (*early, accepted) {
+            (Early::Received(bytes), true) => Some(Box::new(Early::Accepted(bytes))),
+            (Early::Offered(bytes), false) => Some(Box::new(Early::Unsent(bytes))),
+            _ => None,
         };
     }
 
     /// What a server has received, once.
     pub(crate) fn take_early_data(&mut self) -> Option<Vec<u8>> {
-        match std::mem::take(&mut self.early) {
-            Early::Accepted(bytes) => Some(bytes),
+        match self.early.take().map(|early| *early) {
+            Some(Early::Accepted(bytes)) => Some(bytes),
             other => {
-                self.early = other;
+                self.early = other.map(Box::new);
                 None
             }
         }
@@ -262,10 +257,10 @@ impl<S> Connection<S> {
 
     /// What a client has to send again, once.
     pub(crate) fn take_unsent_early_data(&mut self) -> Option<Secret> {
-        match std::mem::take(&mut self.early) {
-            Early::Unsent(bytes) => Some(bytes),
+        match self.early.take().map(|early| *early) {
+            Some(Early::Unsent(bytes)) => Some(bytes),
             other => {
-                self.early = other;
+                self.early = other.map(Box::new);
                 None
             }
         }

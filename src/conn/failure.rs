@@ -73,6 +73,6 @@ pub(crate) fn of_transport(end: Option<TransportEnd>) -> Error {
 }
 
 /// A call after the connection has failed.
-pub(crate) fn of_earlier(first: &str) -> Error {
+pub(crate) fn of_earlier(first: &Error) -> Error {
     Error::new(ErrorKind::Closed, format!("the connection has failed before: {first}"))
 }

@@ -74,7 +74,7 @@ impl State {
             if inner.context.names.is_empty() {
                 return Ok(None);
             }
-            (Arc::clone(&inner.context), inner.server_name.clone())
+            (Arc::clone(&inner.context), inner.server_name())
         };
         let Some(name) = name else { return Ok(None) };
         match (context.names.find(&name), context.unknown_name) {
@@ -86,9 +86,10 @@ impl State {
 
     /// The first ClientHello of a connection.
     pub(super) fn first_hello(&self, ssl: &mut SslRef) -> HelloAnswer {
-        if !matches!(self.inner().choice, Choice::Done) {
+        let is_chosen = self.inner().asked.config;
+        if !is_chosen {
             match self.select(ssl) {
-                HelloAnswer::Continue => self.inner().choice = Choice::Done,
+                HelloAnswer::Continue => self.inner().asked.config = true,
                 other => return other,
             }
         }
@@ -112,19 +113,19 @@ impl State {
 
     /// Chooses the configuration: by hand or by the resolver, then by the static names.
     fn select(&self, ssl: &mut SslRef) -> HelloAnswer {
-        let choice = std::mem::take(&mut self.inner().choice);
-        let by_hand = matches!(choice, Choice::ByHand);
+        let choice = self.inner().known.as_mut().and_then(|known| known.choice.take());
+        let by_hand = matches!(choice, Some(Choice::ByHand));
         let chosen = match choice {
-            Choice::Answered(chosen) => chosen,
+            Some(Choice::Answered(chosen)) => chosen,
             _ => {
                 let name = sys::hello_extension(ssl, extension::SERVER_NAME).and_then(hello::server_name_of);
-                self.inner().server_name = name.map(str::to_owned);
+                self.inner().server_name = name.map(Box::from);
                 if by_hand || self.context().resolver.is_some() {
                     let Some(hello) = read_hello(ssl) else {
                         return HelloAnswer::Refuse(Alert::DECODE_ERROR);
                     };
                     if by_hand {
-                        self.inner().choice = Choice::Shown(Box::new(hello));
+                        self.inner().known_mut().choice = Some(Choice::Shown(Box::new(hello)));
                     } else {
                         self.put_question(Question::Config(Box::new(hello)));
                     }
@@ -235,7 +236,7 @@ impl State {
             if inner.context.alpn_resolver.is_none() || std::mem::replace(&mut inner.asked.protocol, true) {
                 return None;
             }
-            inner.server_name.clone()
+            inner.server_name()
         };
         let extension = sys::hello_extension(ssl, extension::ALPN)?;
         let protocols: Vec<Vec<u8>> = hello::protocols_of(extension).map(<[u8]>::to_vec).collect();
@@ -259,7 +260,7 @@ impl State {
     fn counts_another(&self) -> bool {
         let mut inner = self.inner();
         let policy = inner.context.renegotiation;
-        inner.renegotiations.admit(policy, Instant::now())
+        inner.rehandshakes.get_or_insert_default().of_peer.admit(policy, Instant::now())
     }
 
     /// The ClientHello of a renegotiation: only its count matters, the configuration stays.

@@ -4,63 +4,64 @@ use crate::values::secret::wipe;
 
 /// Bytes that are put in at one end and taken out at the other. It holds memory only while it has bytes.
 #[derive(Default)]
-pub(super) struct Plaintext {
+pub(super) struct Plaintext(Option<Box<Kept>>);
+
+#[derive(Default)]
+struct Kept {
     bytes: Vec<u8>,
     start: usize,
 }
 
 impl Plaintext {
     pub(super) fn is_empty(&self) -> bool {
-        self.start == self.bytes.len()
+        self.0.is_none()
     }
 
     /// How much of its memory is used, by what was taken out as well.
     pub(super) fn used(&self) -> usize {
-        self.bytes.len()
+        self.0.as_ref().map_or(0, |kept| kept.bytes.len())
     }
 
     pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes[self.start..]
+        self.0.as_ref().map_or(&[], |kept| &kept.bytes[kept.start..])
     }
 
     /// Puts `bytes` in. Where more memory is needed, it is enough for `capacity` bytes in all, or else for twice as many
     /// as before, so that many small pieces are not copied again for each.
     pub(super) fn put(&mut self, bytes: &[u8], capacity: usize) {
-        let needed = self.bytes.len() + bytes.len();
-        if self.bytes.capacity() < needed {
+        if bytes.is_empty() {
+            return;
+        }
+        let kept = self.0.get_or_insert_default();
+        let needed = kept.bytes.len() + bytes.len();
+        if kept.bytes.capacity() < needed {
             // Not by the vector itself, which would leave a copy behind in the memory it comes from.
             let enough = if needed <= capacity { capacity } else { needed.next_power_of_two() };
             let mut larger = Vec::with_capacity(enough);
-            larger.extend_from_slice(&self.bytes);
-            let start = self.start;
-            self.clear();
-            (self.bytes, self.start) = (larger, start);
+            larger.extend_from_slice(&kept.bytes);
+            wipe(&mut kept.bytes);
+            kept.bytes = larger;
         }
-        self.bytes.extend_from_slice(bytes);
-    }
-
-    #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        kept.bytes.extend_from_slice(bytes);
     }
 
     /// Drops the first `count` bytes.
     pub(super) fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.bytes.len());
-        if self.is_empty() {
+        let Some(kept) = &mut self.0 else { return };
+        kept.start += count;
+        if kept.start >= kept.bytes.len() {
             self.clear();
         }
     }
 
     /// Drops all.
     pub(super) fn clear(&mut self) {
-        wipe(&mut self.bytes);
-        (self.bytes, self.start) = (Vec::new(), 0);
+        self.0 = None;
     }
 }
 
-impl Drop for Plaintext {
+impl Drop for Kept {
     fn drop(&mut self) {
-        self.clear();
+        wipe(&mut self.bytes);
     }
 }

@@ -19,40 +19,45 @@ const SMALL_UNTIL: usize = 64 * 1024;
 /// After a pause of this length TCP begins with a small window again (RFC 5681 section 4.1).
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The size of records, and what it depends on.
+/// The size of records; `None` where all are as large as they may be.
 #[derive(Default)]
-pub(super) struct RecordPace {
-    sizing: RecordSizing,
+pub(super) struct RecordPace(Option<Box<Dynamic>>);
+
+/// What it depends on.
+#[derive(Default)]
+struct Dynamic {
     sent: usize,
     last: Option<Instant>,
 }
 
 impl RecordPace {
     pub(super) fn set_sizing(&mut self, sizing: RecordSizing) {
-        *self = RecordPace { sizing, ..RecordPace::default() };
+        self.0 = (sizing == RecordSizing::Dynamic).then(Box::default);
     }
 
     /// Before a write: whether it comes after a pause.
     pub(super) fn begin(&mut self) {
-        if self.sizing == RecordSizing::Dynamic {
+        if let Some(pace) = &mut self.0 {
             let now = Instant::now();
-            if self.last.is_some_and(|last| now.duration_since(last) >= PAUSE) {
-                self.sent = 0;
+            if pace.last.is_some_and(|last| now.duration_since(last) >= PAUSE) {
+                pace.sent = 0;
             }
-            self.last = Some(now);
+            pace.last = Some(now);
         }
     }
 
     /// The most plaintext that the next record may have.
     pub(super) fn next(&self) -> usize {
-        match self.sizing {
-            RecordSizing::Dynamic if self.sent < SMALL_UNTIL => SMALL,
+        match &self.0 {
+            Some(pace) if pace.sent < SMALL_UNTIL => SMALL,
             _ => RECORD_MAX,
         }
     }
 
     /// So much plaintext went out.
     pub(super) fn sent(&mut self, count: usize) {
-        self.sent = self.sent.saturating_add(count);
+        if let Some(pace) = &mut self.0 {
+            pace.sent = pace.sent.saturating_add(count);
+        }
     }
 }

@@ -4,6 +4,7 @@
 //! messages: a write, or `SSL_do_handshake`, fails on data that comes in between. So it is always a read that goes
 //! on, and what it reads for nobody waits in a stash for the next read of the application.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
@@ -88,8 +89,16 @@ impl Stash {
     }
 }
 
-/// Tells those who wait for a request that nobody will serve it.
+/// A connection's own hold on its state: with it goes whoever could serve those who wait for a request.
 pub(super) struct Closer(pub(super) Arc<State>);
+
+impl Deref for Closer {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
 
 impl Drop for Closer {
     fn drop(&mut self) {
@@ -245,7 +254,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         let outcome = match begun {
             Ok(Some((kind, lifted))) => {
-                self.asked = Some(Asked { answer, kind, lifted });
+                self.asked = Some(Box::new(Asked { answer, kind, lifted }));
                 return Ok(());
             }
             Ok(None) => Ok(()),

@@ -1,8 +1,8 @@
 //! What a connection knows besides its SSL.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use openssl::ssl::{SslRef, SslVerifyMode, SslVersion};
@@ -38,11 +38,10 @@ const SESSIONS_WAITING: usize = 8;
 /// One a connection, shared by the connection and the callbacks of its SSL.
 pub(crate) struct State {
     pub(super) parked: Parked,
-    pub(super) role: Role,
     /// The host that a client means: for the identity check.
-    pub(super) host: Option<String>,
+    pub(super) host: Option<Box<str>>,
     /// Under which key a client keeps its sessions, and whether it offers one of them.
-    session_key: Option<(SessionKey, bool)>,
+    session_key: Option<Box<(SessionKey, bool)>>,
     /// The configuration of the connector or acceptor: libssl asks it for sessions and tickets, whatever SNI has chosen.
     origin: Arc<Context>,
     control: Control,
@@ -57,8 +56,8 @@ pub(crate) struct State {
     news: AtomicBool,
     /// There is an operation.
     due: AtomicBool,
-    /// Why a handshake of the peer was refused: the first reason.
-    refusal: OnceLock<Refusal>,
+    /// Why a handshake of the peer was refused, the first reason: a [`Refusal`], or 0.
+    refusal: AtomicU8,
     /// Whether there is a runtime with a timer.
     timed: AtomicBool,
     inner: Mutex<Inner>,
@@ -67,7 +66,7 @@ pub(crate) struct State {
 /// Why a handshake that the peer began was refused, and the connection with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    OverLimit,
+    OverLimit = 1,
     /// The application has disabled renegotiation.
     Disabled,
 }
@@ -77,46 +76,59 @@ pub(super) struct Inner {
     pub(super) context: Arc<Context>,
     /// Whether the first handshake is over.
     pub(super) established: bool,
-    pub(super) choice: Choice,
-    pub(super) server_name: Option<String>,
+    pub(super) server_name: Option<Box<str>>,
     pub(super) name_used: bool,
-    pending: Option<Pending>,
+    /// There is one as long as there is something on it.
+    agenda: Option<Box<Agenda>>,
     pub(super) asked: Asked,
-    pub(super) known: Known,
-    /// What the application is to be told when nothing else has to be asked.
-    notices: VecDeque<Question>,
+    /// Made when there is something to know.
+    pub(super) known: Option<Box<Known>>,
     pub(super) verdict: Verdict,
     /// A fatal alert that passed, and which way.
     pub(super) fatal_alert: Option<(Direction, Alert)>,
-    pub(super) renegotiations: RenegotiationCount,
     /// What a client has to prove, where a renegotiation has changed it.
     pub(super) client_auth: Option<ClientAuth>,
     /// What becomes of a server that cannot be verified, where a renegotiation has changed it.
     pub(super) server_verification: Option<ServerVerification>,
-    /// How many handshakes have followed the first one.
-    pub(super) rehandshakes: u64,
+    /// Those that have followed the first one.
+    pub(super) rehandshakes: Option<Box<Rehandshakes>>,
     /// What a hook of the application answered instead of what it was asked for.
     pub(super) hook_error: Option<Error>,
 }
 
-/// How far a server is with choosing the configuration.
+/// The handshakes after the first one.
 #[derive(Default)]
+pub(super) struct Rehandshakes {
+    /// How many are over.
+    pub(super) count: u64,
+    /// Those that the peer has begun.
+    pub(super) of_peer: RenegotiationCount,
+}
+
+/// What is to be done outside of libssl.
+#[derive(Default)]
+struct Agenda {
+    pending: Option<Pending>,
+    /// What the application is to be told when nothing else has to be asked.
+    notices: VecDeque<Question>,
+    /// New sessions that the application has not been told of.
+    sessions: Vec<Session>,
+}
+
+/// How far a server is with choosing the configuration, where not the names alone decide.
 pub(super) enum Choice {
-    /// The resolver and the names decide.
-    #[default]
-    Open,
     /// The application decides, when it has seen the ClientHello.
     ByHand,
     /// The application has it.
     Shown(Box<ClientHello>),
     /// Decided; `None` leaves it to the names.
     Answered(Result<Option<Arc<Context>>, Alert>),
-    Done,
 }
 
 /// What has been asked for, or need not be.
 #[derive(Default)]
 pub(super) struct Asked {
+    pub(super) config: bool,
     pub(super) session: bool,
     pub(super) ticket_key: bool,
     pub(super) admission: bool,
@@ -131,8 +143,9 @@ pub(super) struct Asked {
 /// What is known.
 #[derive(Default)]
 pub(super) struct Known {
+    /// Until the configuration is chosen.
+    pub(super) choice: Option<Choice>,
     pub(super) keys: Vec<(PskIdentity, Option<PreSharedKey>)>,
-    /// The identity that a client offers in TLS 1.3, or that a server found there.
     pub(super) psk_identity: Option<Arc<[u8]>>,
     /// What the resolver has chosen.
     pub(super) protocol: Option<Vec<u8>>,
@@ -150,8 +163,51 @@ pub(super) struct Known {
     pub(super) welcome: Option<Result<(), VerifyCode>>,
     /// The peer on whom a server has to decide when the handshake is over.
     pub(super) undecided: Option<Box<PeerIdentity>>,
-    /// New sessions that the application has not been told of.
-    pub(super) sessions: Vec<Session>,
+}
+
+impl Agenda {
+    fn is_empty(&self) -> bool {
+        self.pending.is_none() && self.notices.is_empty() && self.sessions.is_empty()
+    }
+}
+
+impl Inner {
+    fn agenda(&mut self) -> &mut Agenda {
+        self.agenda.get_or_insert_default()
+    }
+
+    fn drop_empty_agenda(&mut self) {
+        self.agenda.take_if(|agenda| agenda.is_empty());
+    }
+
+    /// The name that the client has asked for.
+    pub(super) fn server_name(&self) -> Option<String> {
+        self.server_name.as_deref().map(str::to_owned)
+    }
+
+    /// The place for something that is to be known.
+    pub(super) fn known_mut(&mut self) -> &mut Known {
+        self.known.get_or_insert_default()
+    }
+
+    /// The ClientHello that the application is to look at.
+    fn shown(&self) -> Option<&ClientHello> {
+        match self.known.as_ref()?.choice.as_ref()? {
+            Choice::Shown(hello) => Some(hello),
+            Choice::ByHand | Choice::Answered(_) => None,
+        }
+    }
+
+    /// The key of a pre-shared key's identity: none, where the resolver knows none.
+    pub(super) fn key_of(&self, identity: &[u8]) -> Option<Option<&PreSharedKey>> {
+        let mut keys = self.known.as_ref()?.keys.iter();
+        keys.find(|(known, _)| known.as_bytes() == identity).map(|(_, key)| key.as_ref())
+    }
+
+    /// The identity that a client offers in TLS 1.3, or that a server found there.
+    pub(super) fn psk_identity(&self) -> Option<&Arc<[u8]>> {
+        self.known.as_ref()?.psk_identity.as_ref()
+    }
 }
 
 impl State {
@@ -160,10 +216,10 @@ impl State {
         host: Option<String>,
         session_key: Option<(SessionKey, bool)>,
     ) -> Arc<State> {
-        let role = context.role;
+        let host = host.map(String::into_boxed_str);
+        let session_key = session_key.map(Box::new);
         Arc::new(State {
             parked: Parked::default(),
-            role,
             host,
             session_key,
             origin: Arc::clone(&context),
@@ -174,24 +230,21 @@ impl State {
             undecided: AtomicBool::new(false),
             news: AtomicBool::new(false),
             due: AtomicBool::new(false),
-            refusal: OnceLock::new(),
+            refusal: AtomicU8::new(0),
             timed: AtomicBool::new(false),
             inner: Mutex::new(Inner {
                 context,
                 established: false,
-                choice: Choice::default(),
                 server_name: None,
                 name_used: false,
-                pending: None,
+                agenda: None,
                 asked: Asked::default(),
-                known: Known::default(),
-                notices: VecDeque::new(),
+                known: None,
                 verdict: Verdict::default(),
                 fatal_alert: None,
-                renegotiations: RenegotiationCount::default(),
                 client_auth: None,
                 server_verification: None,
-                rehandshakes: 0,
+                rehandshakes: None,
                 hook_error: None,
             }),
         })
@@ -203,7 +256,7 @@ impl State {
     }
 
     pub(crate) fn role(&self) -> Role {
-        self.role
+        self.origin.role
     }
 
     pub(crate) fn context(&self) -> Arc<Context> {
@@ -214,11 +267,11 @@ impl State {
     pub(crate) fn facts(&self) -> Facts {
         let inner = self.inner();
         Facts {
-            server_name: inner.server_name.clone(),
+            server_name: inner.server_name(),
             // A peer on whom the application has not decided is not authorized.
             verdict: if self.is_undecided() { Verdict::default() } else { inner.verdict.clone() },
-            psk_identity: inner.known.psk_identity.clone(),
-            renegotiations: inner.rehandshakes,
+            psk_identity: inner.psk_identity().cloned(),
+            renegotiations: inner.rehandshakes.as_ref().map_or(0, |those| those.count),
         }
     }
 
@@ -232,13 +285,17 @@ impl State {
 
     /// Why a handshake of the peer was refused.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        self.refusal.get().copied()
+        let reasons = [Refusal::OverLimit, Refusal::Disabled];
+        match self.refusal.load(Ordering::Acquire) {
+            0 => None,
+            number => reasons.into_iter().find(|reason| *reason as u8 == number),
+        }
     }
 
     /// A handshake of the peer is refused.
     pub(super) fn set_refusal(&self, refusal: Refusal) {
         // A later one has the same cause.
-        let _ = self.refusal.set(refusal);
+        let _ = self.refusal.compare_exchange(0, refusal as u8, Ordering::AcqRel, Ordering::Acquire);
     }
 
     pub(crate) fn control(&self) -> &Control {
@@ -277,7 +334,9 @@ impl State {
     pub(super) fn forget_verdict(&self) {
         let mut inner = self.inner();
         inner.verdict = Verdict::default();
-        inner.known.welcome = None;
+        if let Some(known) = &mut inner.known {
+            known.welcome = None;
+        }
     }
 
     pub(crate) fn set_established(&self) {
@@ -309,22 +368,24 @@ impl State {
             return None;
         }
         let mut inner = self.inner();
-        let next = inner.pending.take().or_else(|| inner.notices.pop_front().map(Pending::Ask));
-        self.due.store(!inner.notices.is_empty(), Ordering::Release);
+        let agenda = inner.agenda();
+        let next = agenda.pending.take().or_else(|| agenda.notices.pop_front().map(Pending::Ask));
+        self.due.store(!agenda.notices.is_empty(), Ordering::Release);
+        inner.drop_empty_agenda();
         next
     }
 
     /// Puts an operation back that is not finished.
     pub(crate) fn put_pending(&self, pending: Pending) {
         let mut inner = self.inner();
-        inner.pending = Some(pending);
+        inner.agenda().pending = Some(pending);
         self.due.store(true, Ordering::Release);
     }
 
     /// What the application is told when nothing else has to be asked.
     pub(super) fn put_notice(&self, notice: Question) {
         let mut inner = self.inner();
-        inner.notices.push_back(notice);
+        inner.agenda().notices.push_back(notice);
         self.due.store(true, Ordering::Release);
     }
 
@@ -335,25 +396,22 @@ impl State {
 
     /// The ClientHello is the application's to look at.
     pub(super) fn choose_by_hand(&self) {
-        self.inner().choice = Choice::ByHand;
+        self.inner().known_mut().choice = Some(Choice::ByHand);
     }
 
     /// Whether there is a ClientHello that the application is to look at.
     pub(super) fn is_shown(&self) -> bool {
-        matches!(self.inner().choice, Choice::Shown(_))
+        self.inner().shown().is_some()
     }
 
     /// As above, the ClientHello itself.
     pub(super) fn shown_hello(&self) -> Option<ClientHello> {
-        match &self.inner().choice {
-            Choice::Shown(hello) => Some(ClientHello::clone(hello)),
-            _ => None,
-        }
+        self.inner().shown().cloned()
     }
 
     /// The application has looked at the ClientHello.
     pub(super) fn put_choice(&self, choice: Result<Option<Arc<Context>>, Alert>) {
-        self.inner().choice = Choice::Answered(choice);
+        self.inner().known_mut().choice = Some(Choice::Answered(choice));
     }
 
     /// Keeps what a hook has answered.
@@ -373,19 +431,19 @@ impl State {
                     self.fail_hook(Error::hook(error).with_option("alpn_resolver"));
                     None
                 });
-                self.inner().known.protocol = protocol;
+                self.inner().known_mut().protocol = protocol;
             }
-            Outcome::Admission(admitted) => self.inner().known.admitted = admitted,
-            Outcome::TicketKey(key) => self.inner().known.ticket_key = key,
-            Outcome::Session(session) => self.inner().known.session = session,
+            Outcome::Admission(admitted) => self.inner().known_mut().admitted = admitted,
+            Outcome::TicketKey(key) => self.inner().known_mut().ticket_key = key,
+            Outcome::Session(session) => self.inner().known_mut().session = session,
             Outcome::Certificate(answer) => {
                 let identity = answer.unwrap_or_else(|error| {
                     self.fail_hook(Error::hook(error).with_option("certificate_resolver"));
                     None
                 });
-                self.inner().known.identity = Some(identity);
+                self.inner().known_mut().identity = Some(identity);
             }
-            Outcome::Staples(staples) => self.inner().known.staples = staples,
+            Outcome::Staples(staples) => self.inner().known_mut().staples = staples,
             Outcome::Peer(answer) => self.put_welcome(answer.err().map(|error| {
                 // A code is the verdict itself; a good one refuses nobody, and whoever gives it as an error means no.
                 let code = error.downcast_ref().copied().filter(|code: &VerifyCode| !code.is_ok());
@@ -400,13 +458,14 @@ impl State {
     /// The answer of the peer verifier.
     fn put_welcome(&self, refusal: Option<(VerifyCode, Error)>) {
         let verdict = refusal.as_ref().map_or(Ok(()), |(code, _)| Err(*code));
-        self.inner().known.welcome = Some(verdict);
+        self.inner().known_mut().welcome = Some(verdict);
         if let Some((code, error)) = refusal {
             let mut inner = self.inner();
             inner.verdict.chain = Some(code);
             // Its session must not be resumed.
-            inner.notices.clear();
-            self.due.store(inner.pending.is_some(), Ordering::Release);
+            let agenda = inner.agenda();
+            agenda.notices.clear();
+            self.due.store(agenda.pending.is_some(), Ordering::Release);
             drop(inner);
             self.fail_hook(error.with_option("peer_verifier"));
         }
@@ -414,13 +473,13 @@ impl State {
 
     /// The application has to decide on the peer before anything is said of the handshake.
     pub(super) fn put_undecided(&self, peer: Box<PeerIdentity>) {
-        self.inner().known.undecided = Some(peer);
+        self.inner().known_mut().undecided = Some(peer);
         self.undecided.store(true, Ordering::Release);
     }
 
     /// The peer to ask the application about.
     pub(super) fn take_undecided(&self) -> Option<Box<PeerIdentity>> {
-        self.inner().known.undecided.take()
+        self.inner().known.as_mut()?.undecided.take()
     }
 
     pub(super) fn is_undecided(&self) -> bool {
@@ -433,23 +492,25 @@ impl State {
 
     /// The answer of the peer verifier, which is about one handshake: the next one asks again.
     pub(super) fn take_welcome(&self) -> Option<Result<(), VerifyCode>> {
-        self.inner().known.welcome.take()
+        self.inner().known.as_mut()?.welcome.take()
     }
 
     pub(super) fn session_key(&self) -> Option<&SessionKey> {
-        self.session_key.as_ref().map(|(key, _)| key)
+        self.session_key.as_ref().map(|kept| &kept.0)
     }
 
     /// A handshake has failed: the sessions that were kept for this host may be why.
     pub(super) fn forget_kept_session(&self) {
-        if let (Some(sessions), Some((key, true))) = (&self.origin.client_sessions, &self.session_key) {
+        if let (Some(sessions), Some((key, true))) =
+            (&self.origin.client_sessions, self.session_key.as_deref())
+        {
             sessions.forget(key);
         }
     }
 
     pub(super) fn put_session(&self, session: Session) {
         let mut inner = self.inner();
-        let sessions = &mut inner.known.sessions;
+        let sessions = &mut inner.agenda().sessions;
         // On a stream of the `openssl` crates nobody takes them.
         if sessions.len() >= SESSIONS_WAITING {
             sessions.remove(0);
@@ -465,12 +526,15 @@ impl State {
             return Vec::new();
         }
         self.news.store(false, Ordering::Release);
-        std::mem::take(&mut self.inner().known.sessions)
+        let mut inner = self.inner();
+        let sessions = std::mem::take(&mut inner.agenda().sessions);
+        inner.drop_empty_agenda();
+        sessions
     }
 
     /// The session store is to drop a session.
     pub(super) fn put_forget(&self, id: &[u8]) {
-        if self.role == Role::Server && self.origin.session_store.is_some() && !id.is_empty() {
+        if self.role() == Role::Server && self.origin.session_store.is_some() && !id.is_empty() {
             self.put_notice(Question::Forget(id.to_vec()));
         }
     }
@@ -483,10 +547,10 @@ impl State {
         });
         let mut inner = self.inner();
         match answer {
-            Ok(key) => inner.known.keys.push((identity, key)),
+            Ok(key) => inner.known_mut().keys.push((identity, key)),
             Err(error) => {
                 inner.hook_error.get_or_insert(error);
-                inner.known.keys.push((identity, None));
+                inner.known_mut().keys.push((identity, None));
             }
         }
     }
@@ -496,7 +560,7 @@ impl State {
         let inner = self.inner();
         !self.parked.is_some()
             && inner.context.psk_resolver.is_some()
-            && !inner.known.keys.iter().any(|(known, _)| known == identity)
+            && inner.key_of(identity.as_bytes()).is_none()
     }
 
     pub(crate) fn take_hook_error(&self) -> Option<Error> {
@@ -520,7 +584,7 @@ impl State {
     /// After a handshake: the verdict on a peer whose chain libssl had no occasion to verify, because it was resumed
     /// or because there is none.
     pub(crate) fn complete_verdict(&self, ssl: &SslRef) {
-        let asked = match self.role {
+        let asked = match self.role() {
             Role::Client => true,
             // The application's callbacks may have changed it.
             Role::Server if self.context().adopted.is_some() => {
@@ -535,7 +599,7 @@ impl State {
             Some(certificate) => {
                 let mut chain = compat::verify_code(ssl.verify_result().as_raw());
                 // A session of a name that did not fit says so in its result; its chain was good.
-                if self.role == Role::Client && (chain.is_ok() || chain == VerifyCode::HOSTNAME_MISMATCH) {
+                if self.role() == Role::Client && (chain.is_ok() || chain == VerifyCode::HOSTNAME_MISMATCH) {
                     let mismatch = self.check_name(&certificate);
                     if mismatch.is_some() {
                         chain = VerifyCode::OK;
@@ -549,7 +613,7 @@ impl State {
             // that is not made of a key is that of a client who has shown none, and proves nothing.
             None if ssl.session_reused()
                 && ssl.version2() == Some(SslVersion::TLS1_3)
-                && (self.role == Role::Client || self.inner().known.psk_identity.is_some()) =>
+                && (self.role() == Role::Client || self.inner().psk_identity().is_some()) =>
             {
                 VerifyCode::OK
             }
@@ -564,7 +628,7 @@ impl State {
     /// Whether the verdict ends the connection.
     pub(crate) fn refuses_peer(&self) -> bool {
         let inner = self.inner();
-        let strict = match self.role {
+        let strict = match self.role() {
             Role::Client => {
                 let verification = inner.server_verification.unwrap_or(inner.context.server_verification);
                 verification == ServerVerification::Require
@@ -578,11 +642,11 @@ impl State {
         strict && !inner.verdict.is_good()
     }
 
-    pub(super) fn check_name(&self, certificate: &X509Ref) -> Option<NameMismatch> {
+    pub(super) fn check_name(&self, certificate: &X509Ref) -> Option<Box<NameMismatch>> {
         let host = self.host.as_deref()?;
         let check = Arc::clone(&self.context().identity_check);
         let certificate = Certificate::from_x509(certificate.to_owned());
         let error = check.check(host, &certificate).err()?;
-        Some(NameMismatch { code: error.code().to_owned(), text: error.message().to_owned() })
+        Some(Box::new(NameMismatch { code: error.code().to_owned(), text: error.message().to_owned() }))
     }
 }

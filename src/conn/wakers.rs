@@ -23,37 +23,32 @@ pub(crate) enum Flow {
     Hook,
 }
 
-struct Seat {
-    waker: Waker,
-    /// Whether this task's last poll of each flow was answered "pending".
-    waits: [bool; 3],
-}
-
-/// The two seats, and who sits at the wheel.
+/// The two tasks' wakers, what each waits for, and who sits at the wheel.
 pub(crate) struct Wakers {
-    seats: [Seat; 2],
+    wakers: [Waker; 2],
+    /// Whether a task's last poll of each flow was answered "pending".
+    waits: [[bool; 3]; 2],
     role: Role,
 }
 
 impl Wakers {
     pub(crate) fn new() -> Wakers {
-        let seat = || Seat { waker: Waker::noop().clone(), waits: [false; 3] };
-        Wakers { seats: [seat(), seat()], role: Role::Reader }
+        let wakers = [Waker::noop().clone(), Waker::noop().clone()];
+        Wakers { wakers, waits: [[false; 3]; 2], role: Role::Reader }
     }
 
     /// A task polls the connection: what it waited for before no longer counts.
     pub(crate) fn enter(&mut self, role: Role, cx: &Context<'_>) {
         self.role = role;
-        let seat = &mut self.seats[role as usize];
-        seat.waker.clone_from(cx.waker());
-        seat.waits = [false; 3];
+        self.wakers[role as usize].clone_from(cx.waker());
+        self.waits[role as usize] = [false; 3];
     }
 
     /// Wakes the task that polled last in this role, and is not the one that polls now.
     pub(crate) fn wake(&self, role: Role) {
-        let (seat, own) = (&self.seats[role as usize], &self.seats[self.role as usize]);
-        if role != self.role && !seat.waker.will_wake(&own.waker) {
-            seat.waker.wake_by_ref();
+        let (waker, own) = (&self.wakers[role as usize], &self.wakers[self.role as usize]);
+        if role != self.role && !waker.will_wake(own) {
+            waker.wake_by_ref();
         }
     }
 
@@ -63,19 +58,18 @@ impl Wakers {
         flow: Flow,
         poll: impl FnOnce(&mut Context<'_>) -> std::task::Poll<T>,
     ) -> std::task::Poll<T> {
-        let (mine, other) = match self.role {
+        let (mine, others) = match self.role {
             Role::Reader => (0, 1),
             Role::Writer => (1, 0),
         };
-        let own = &self.seats[mine].waker;
-        let others = &self.seats[other];
-        let answer = if others.waits[flow as usize] && !others.waker.will_wake(own) {
-            let both = Waker::from(Arc::new(Both(own.clone(), others.waker.clone())));
+        let (own, other) = (&self.wakers[mine], &self.wakers[others]);
+        let answer = if self.waits[others][flow as usize] && !other.will_wake(own) {
+            let both = Waker::from(Arc::new(Both(own.clone(), other.clone())));
             poll(&mut Context::from_waker(&both))
         } else {
             poll(&mut Context::from_waker(own))
         };
-        self.seats[mine].waits[flow as usize] = answer.is_pending();
+        self.waits[mine][flow as usize] = answer.is_pending();
         answer
     }
 }

@@ -132,7 +132,7 @@ pub(crate) struct Verdict {
     /// What the chain came to; `None` while it was not judged.
     pub(crate) chain: Option<VerifyCode>,
     /// Why the name does not fit, where it was compared.
-    pub(crate) name: Option<NameMismatch>,
+    pub(crate) name: Option<Box<NameMismatch>>,
     /// There was nothing to judge: the peer has shown no certificate.
     pub(crate) missing: bool,
 }

@@ -98,9 +98,7 @@ impl<'a> Feed<'a> {
 /// What a BIO of ours points to: a `ByteIo` of whatever type behind three plain functions, so that the functions
 /// which C calls are not generic.
 struct Link {
-    read: unsafe fn(*mut Link, &mut Feed<'_>) -> IoStep,
-    write: unsafe fn(*mut Link, &[u8]) -> IoStep,
-    flush: unsafe fn(*mut Link) -> IoStep,
+    functions: &'static Functions,
     parked: Parked,
     /// What libssl has been given.
     edge: RecordEdge,
@@ -108,11 +106,23 @@ struct Link {
     hooks: Option<Arc<dyn Hooks>>,
 }
 
+/// The functions of one type of `ByteIo`.
+struct Functions {
+    read: unsafe fn(*mut Link, &mut Feed<'_>) -> IoStep,
+    write: unsafe fn(*mut Link, &[u8]) -> IoStep,
+    flush: unsafe fn(*mut Link) -> IoStep,
+}
+
 /// A `ByteIo` and the link to it, in one allocation. `link` is first: a pointer to it is a pointer to the whole.
 #[repr(C)]
 struct Linked<T> {
     link: Link,
     io: T,
+}
+
+impl<T: ByteIo> Linked<T> {
+    const FUNCTIONS: Functions =
+        Functions { read: read_through::<T>, write: write_through::<T>, flush: flush_through::<T> };
 }
 
 /// The owner of a `ByteIo` that a BIO points to.
@@ -139,9 +149,7 @@ impl<T: ByteIo> BioOwner<T> {
         // SAFETY: the method lives for ever.
         let bio = NonNull::new(unsafe { ffi::BIO_new(method) }).ok_or_else(ErrorStack::get)?;
         let link = Link {
-            read: read_through::<T>,
-            write: write_through::<T>,
-            flush: flush_through::<T>,
+            functions: &Linked::<T>::FUNCTIONS,
             parked: Parked::default(),
             edge: RecordEdge::default(),
             hooks,
@@ -340,7 +348,7 @@ unsafe extern "C" fn bio_read(bio: *mut ffi::BIO, buf: *mut c_char, len: c_int) 
                 _ => slice::from_raw_parts_mut(buf.cast(), len),
             };
             let mut feed = Feed::new(space, (*link).edge);
-            let step = ((*link).read)(link, &mut feed);
+            let step = ((*link).functions.read)(link, &mut feed);
             // What counts is what is in the room, whatever the ByteIo says of it.
             let (count, edge) = feed.end();
             let step = match step {
@@ -373,7 +381,7 @@ unsafe extern "C" fn bio_write(bio: *mut ffi::BIO, buf: *const c_char, len: c_in
                 return 0;
             }
             let bytes = slice::from_raw_parts(buf.cast(), len);
-            let step = match ((*link).write)(link, bytes) {
+            let step = match ((*link).functions.write)(link, bytes) {
                 IoStep::Bytes(n) => IoStep::Bytes(n.min(len)),
                 other => other,
             };
@@ -409,7 +417,7 @@ unsafe fn bio_flush(bio: *mut ffi::BIO) -> c_long {
         // SAFETY: as in bio_read.
         unsafe {
             ffi::BIO_clear_flags(bio, ffi::BIO_FLAGS_RWS | ffi::BIO_FLAGS_SHOULD_RETRY);
-            match ((*link).flush)(link) {
+            match ((*link).functions.flush)(link) {
                 IoStep::Bytes(_) => 1,
                 other => c_long::from(answer(bio, other, ffi::BIO_FLAGS_WRITE).min(-1)),
             }

@@ -2,17 +2,16 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 type Payload = Box<dyn Any + Send>;
 
 /// Where a panic waits between the C frame that it must not cross and the Rust caller that it belongs to.
 #[derive(Default)]
 pub(crate) struct Parked {
-    /// Whether there is one: asked before and after each call of libssl.
-    waits: AtomicBool,
-    payload: Mutex<Option<Payload>>,
+    /// A box that this owns, or null: asked before and after each call of libssl.
+    payload: AtomicPtr<Payload>,
 }
 
 impl Parked {
@@ -25,29 +24,34 @@ impl Parked {
 
     /// Whether a panic waits here.
     pub(crate) fn is_some(&self) -> bool {
-        self.waits.load(Ordering::Acquire)
+        !self.payload.load(Ordering::Acquire).is_null()
     }
 
     fn take(&self) -> Option<Payload> {
         if !self.is_some() {
             return None;
         }
-        let mut payload = self.payload();
-        self.waits.store(false, Ordering::Release);
-        payload.take()
-    }
-
-    fn payload(&self) -> MutexGuard<'_, Option<Payload>> {
-        // INVARIANT: the lock is never held while foreign code runs, so it cannot be poisoned with a payload in it
-        self.payload.lock().unwrap_or_else(|e| e.into_inner())
+        let payload = self.payload.swap(ptr::null_mut(), Ordering::AcqRel);
+        // SAFETY: what is here came from a box, and whoever takes it out is its only owner.
+        (!payload.is_null()).then(|| *unsafe { Box::from_raw(payload) })
     }
 
     /// Parks what was caught elsewhere.
     pub(crate) fn put(&self, payload: Payload) {
-        let mut slot = self.payload();
+        let payload = Box::into_raw(Box::new(payload));
         // The first panic is the cause; a later one, if any, came from the unwinding of the connection.
-        slot.get_or_insert(payload);
-        self.waits.store(true, Ordering::Release);
+        let first =
+            self.payload.compare_exchange(ptr::null_mut(), payload, Ordering::AcqRel, Ordering::Relaxed);
+        if first.is_err() {
+            // SAFETY: it was not put there, so that the box is still ours.
+            drop(unsafe { Box::from_raw(payload) });
+        }
+    }
+}
+
+impl Drop for Parked {
+    fn drop(&mut self) {
+        drop(self.take());
     }
 }
 

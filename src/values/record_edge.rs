@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 /// The bytes of a record before its body: type, version, length (RFC 8446, 5.1).
 const HEADER: usize = 5;
 
-/// The bytes before the body of a ClientHello in the format of SSL 2.0 (RFC 5246, appendix E.2).
-const OLD_HEADER: usize = 2;
+/// How many of the first five bytes of a ClientHello in the format of SSL 2.0 belong to its body (RFC 5246, appendix E.2).
+const OLD_REST: u16 = 3;
 
 /// The types that records have: ChangeCipherSpec, alerts, handshake, data, heartbeats.
 const TYPES: RangeInclusive<u8> = 20..=24;
@@ -15,8 +15,8 @@ const TYPES: RangeInclusive<u8> = 20..=24;
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RecordEdge {
     header: [u8; HEADER],
-    header_len: usize,
-    left: usize,
+    header_len: u8,
+    left: u16,
     /// There was something that is no record of TLS: nobody knows where others see its end.
     strange: bool,
 }
@@ -33,10 +33,11 @@ impl RecordEdge {
                     *header
                 }
                 _ => {
-                    count = bytes.len().min(HEADER - self.header_len);
-                    self.header[self.header_len..][..count].copy_from_slice(&bytes[..count]);
-                    self.header_len += count;
-                    if self.header_len < HEADER {
+                    let header_len = usize::from(self.header_len);
+                    count = bytes.len().min(HEADER - header_len);
+                    self.header[header_len..][..count].copy_from_slice(&bytes[..count]);
+                    if header_len + count < HEADER {
+                        self.header_len += count as u8;
                         return count;
                     }
                     self.header_len = 0;
@@ -46,8 +47,8 @@ impl RecordEdge {
             self.left = body_len(header);
             self.strange |= !TYPES.contains(&header[0]);
         }
-        let body = self.left.min(bytes.len() - count);
-        self.left -= body;
+        let body = usize::from(self.left).min(bytes.len() - count);
+        self.left -= body as u16;
         count + body
     }
 
@@ -58,18 +59,17 @@ impl RecordEdge {
 
     /// How many bytes of the record are still to come, once its header is known.
     pub(crate) fn left(&self) -> usize {
-        self.left
+        self.left.into()
     }
 }
 
 /// How many bytes follow these five.
-fn body_len(header: [u8; HEADER]) -> usize {
+fn body_len(header: [u8; HEADER]) -> u16 {
     let [first, second, _, high, low] = header;
     if first & 0x80 == 0 {
-        return usize::from(u16::from_be_bytes([high, low]));
+        return u16::from_be_bytes([high, low]);
     }
-    let old = usize::from(u16::from_be_bytes([first & 0x7f, second]));
-    (OLD_HEADER + old).saturating_sub(HEADER)
+    u16::from_be_bytes([first & 0x7f, second]).saturating_sub(OLD_REST)
 }
 
 #[cfg(test)]
