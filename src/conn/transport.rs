@@ -32,6 +32,8 @@ pub(crate) struct Transport<S> {
     many: bool,
     /// The next record is likely to be a large one, alone.
     direct: bool,
+    /// Records are read and written many at a time.
+    gathers: bool,
     /// The peer has ended the transport.
     ended: bool,
     output: Output,
@@ -79,6 +81,7 @@ impl<S> Transport<S> {
             input: Input::default(),
             many: false,
             direct: false,
+            gathers: true,
             ended: false,
             output: Output::default(),
             flush_due: false,
@@ -146,6 +149,15 @@ impl<S> Transport<S> {
 
     pub(crate) fn set_corked(&mut self, corked: bool) {
         self.corked = corked;
+    }
+
+    /// Whether records are read and written many at a time.
+    pub(crate) fn set_gathers(&mut self, gathers: bool) {
+        self.gathers = gathers;
+    }
+
+    pub(crate) fn gathers(&self) -> bool {
+        self.gathers
     }
 
     pub(crate) fn set_may_read(&mut self, may_read: bool) {
@@ -277,7 +289,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     /// Whether there is nothing to read: libssl need not be asked. Only when it is at the beginning of a record, and waits for
     /// nothing else.
     pub(crate) fn is_dry(&mut self) -> bool {
-        !self.direct && self.input.is_empty() && matches!(self.fill(), Some(IoStep::Retry))
+        !self.direct && self.gathers && self.input.is_empty() && matches!(self.fill(), Some(IoStep::Retry))
     }
 
     /// What keeps from reading from the socket.
@@ -324,11 +336,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     }
 
     /// Reads into libssl's buffer. What is there beyond the record goes the other way.
-    fn read_direct(&mut self, feed: &mut Feed<'_>) -> IoStep {
+    fn read_direct(&mut self, feed: &mut Feed<'_>, most: usize) -> IoStep {
         if let Some(step) = self.obstacle() {
             return step;
         }
         let (answer, count) = feed.read_with(
+            most,
             |buf| self.wakers.poll(Flow::In, |cx| Pin::new(&mut self.io).poll_read(cx, buf)),
             |rest| self.input.put(rest),
         );
@@ -383,9 +396,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
                 // The rest waits for the application's answer, not for the socket.
                 return IoStep::Retry;
             }
+            if !self.gathers && self.hold.is_none() {
+                return self.read_direct(feed, feed.missing());
+            }
             // The rest of a record may be small; and what is too much for libssl must fit into our buffer.
             if self.direct && (LARGE..=INPUT_SIZE).contains(&feed.remaining()) {
-                return self.read_direct(feed);
+                return self.read_direct(feed, feed.remaining());
             }
             if let Some(stop) = self.fill() {
                 return stop;

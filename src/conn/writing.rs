@@ -24,6 +24,10 @@ impl<S> Connection<S> {
         self.buffer.set_limit(bytes);
     }
 
+    pub(crate) fn set_record_gathering(&mut self, gathers: bool) {
+        self.io.io_mut().set_gathers(gathers);
+    }
+
     pub(crate) fn set_record_sizing(&mut self, sizing: RecordSizing) {
         self.pace.set_sizing(sizing);
     }
@@ -105,7 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let rest = &bytes[written..];
             let most = self.pace.next().min(fragment);
             // All records of a write go out together.
-            self.io.io_mut().set_corked(rest.len() > most);
+            let gathers = self.io.io().gathers();
+            self.io.io_mut().set_corked(gathers && rest.len() > most);
             let rest = &rest[..rest.len().min(most)];
             match self.poll_call(role, cx, |io| io.write(rest)) {
                 Poll::Ready(Ok(count)) => {

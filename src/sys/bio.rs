@@ -60,6 +60,11 @@ impl<'a> Feed<'a> {
         self.edge.left()
     }
 
+    /// How many bytes are missing from the record, or from its header where that is not whole.
+    pub(crate) fn missing(&self) -> usize {
+        self.edge.missing()
+    }
+
     /// Feeds what belongs to one record, and what there is room for; how many of `bytes` that was.
     pub(crate) fn put(&mut self, bytes: &[u8]) -> usize {
         let count = self.edge.advance(&bytes[..bytes.len().min(self.remaining())]);
@@ -67,25 +72,29 @@ impl<'a> Feed<'a> {
         count
     }
 
-    /// Has `read` read into the room. What is there beyond one record is for `beyond`, and not for libssl. Gives the answer of
+    /// Has `read` read up to `most` bytes into the room. What is there beyond one record is for `beyond`, and not for libssl. Gives the answer of
     /// `read`, and how many bytes libssl was fed.
     ///
     /// # Panics
     /// When `read` puts another buffer in the place of the room.
     pub(crate) fn read_with<T>(
         &mut self,
+        most: usize,
         read: impl FnOnce(&mut ReadBuf<'_>) -> T,
         beyond: impl FnOnce(&[u8]),
     ) -> (T, usize) {
-        let (start, before) = (self.room.filled().as_ptr(), self.room.filled().len());
-        let answer = read(&mut self.room);
-        assert!(ptr::eq(self.room.filled().as_ptr(), start), "the stream has read into a buffer of its own");
-        let fresh = &self.room.filled()[before..];
+        let mut room = self.room.take(most);
+        let start = room.filled().as_ptr();
+        let answer = read(&mut room);
+        assert!(ptr::eq(room.filled().as_ptr(), start), "the stream has read into a buffer of its own");
+        let fresh = room.filled();
         let count = self.edge.advance(fresh);
         if count < fresh.len() {
             beyond(&fresh[count..]);
         }
-        self.room.set_filled(before + count);
+        // SAFETY: `fresh` has at least so many bytes, and it is the beginning of the room that is not filled.
+        unsafe { self.room.assume_init(count) };
+        self.room.advance(count);
         (answer, count)
     }
 

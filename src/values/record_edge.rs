@@ -57,6 +57,11 @@ impl RecordEdge {
         self.left == 0 && self.header_len == 0 && !self.strange
     }
 
+    /// How many bytes are missing from the record that is under way, or from its header where that is not whole.
+    pub(crate) fn missing(&self) -> usize {
+        if self.left > 0 { self.left() } else { HEADER - usize::from(self.header_len) }
+    }
+
     /// How many bytes of the record are still to come, once its header is known.
     pub(crate) fn left(&self) -> usize {
         self.left.into()

@@ -100,16 +100,18 @@ fn behaviour() -> impl Strategy<Value = Script> {
     })
 }
 
-/// How a side sends: what it keeps back, and in which records.
-fn sending() -> impl Strategy<Value = (usize, RecordSizing)> {
+/// How a side sends: what it keeps back, in which records, and whether it gathers them.
+fn sending() -> impl Strategy<Value = (usize, RecordSizing, bool)> {
     let buffer =
         prop_oneof![3 => Just(0_usize), 1 => 1_usize..3000, 1 => Just(16 * 1024), 1 => 1_usize..100_000];
-    (buffer, prop_oneof![Just(RecordSizing::Full), Just(RecordSizing::Dynamic)])
+    let gathering = prop_oneof![3 => Just(true), 1 => Just(false)];
+    (buffer, prop_oneof![Just(RecordSizing::Full), Just(RecordSizing::Dynamic)], gathering)
 }
 
-fn set(side: &mut Side, (buffer, sizing): (usize, RecordSizing)) {
+fn set(side: &mut Side, (buffer, sizing, gathering): (usize, RecordSizing, bool)) {
     side.set_write_buffering(buffer);
     side.set_record_sizing(sizing);
+    side.set_record_gathering(gathering);
 }
 
 /// Bytes that never repeat in step with anything.
@@ -488,6 +490,35 @@ fn what_is_kept_back_goes_out_before_close_notify_and_is_refused_after() {
     assert!(poll_checked(|cx| Pin::new(&mut b).poll_read(cx, &mut buf)).0.is_ready());
     assert_eq!(buf.filled(), b"last words");
     assert!(matches!(poll_checked(|cx| Pin::new(&mut a).poll_write(cx, b"more")).0, Poll::Ready(Err(_))));
+}
+
+#[test]
+fn records_that_are_not_gathered_are_read_and_written_by_themselves() {
+    let (a, b) = shaken(version(false), 5, Script::plain(), Script::plain());
+    let (mut a, mut b) = (a.unwrap(), b.unwrap());
+    a.set_record_gathering(false);
+    b.set_record_gathering(false);
+    // The pipe takes a record and one byte of the next.
+    let record = 5 + 16 * 1024 + TLS13_OVERHEAD;
+    a.get_mut().follow(Script { capacity: record + 1, ..Script::plain() });
+    assert!(matches!(
+        poll_checked(|cx| Pin::new(&mut a).poll_write(cx, &[7; 40_000])).0,
+        Poll::Ready(Ok(40_000))
+    ));
+    let mut space = vec![0; 40_000];
+    let mut read = |b: &mut Side, most: usize| {
+        let mut buf = ReadBuf::new(&mut space[..most]);
+        assert!(matches!(
+            poll_checked(|cx| Pin::new(&mut *b).poll_read(cx, &mut buf)).0,
+            Poll::Ready(Ok(()))
+        ));
+        buf.filled().len()
+    };
+    assert_eq!(read(&mut b, 10), 10);
+    assert_eq!(a.get_mut().take_unread().len(), 1, "nothing is read beyond the record");
+    assert_eq!(read(&mut b, 40_000), 16 * 1024 - 10);
+    let (_, unread) = b.into_parts();
+    assert!(unread.is_empty());
 }
 
 #[test]

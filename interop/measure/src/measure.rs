@@ -62,6 +62,8 @@ pub fn measure<P: Measured>(runtime: &Runtime, what: &What, repeat: usize) -> Re
         What::BulkMemory(case, size) => {
             let pair = Pair::<P, P>::new(&case)?;
             let (mut client, mut server) = pair.shake(&mut Sides::new(Meter::Off))?;
+            <P as Over<Wire>>::over_memory(&mut client);
+            <P as Over<Wire>>::over_memory(&mut server);
             let (bytes, mut space) = (vec![0x5a; size], vec![0; 64 * 1024]);
             move_bytes(&mut client, &mut server, &bytes, &mut space)?;
             let mib = (repeat * size) as f64 / (1 << 20) as f64;

@@ -75,6 +75,9 @@ pub trait Over<S>: Peer {
     /// Has small writes kept back, where the library can do that.
     fn buffer_writes(_: &mut Self::Stream, _: usize) {}
 
+    /// Has a stream over memory do without what is only worth it over a socket, where the library can do that.
+    fn over_memory(_: &mut Self::Stream) {}
+
     /// Lets a side go so that its session stays good.
     fn part(stream: Self::Stream) -> impl Future<Output = ()> {
         drop(stream);

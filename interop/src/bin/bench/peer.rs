@@ -108,6 +108,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, const WATCHED: bool> Over<S> for Patina<
     fn buffer_writes(stream: &mut Self::Stream, bytes: usize) {
         stream.set_write_buffering(bytes);
     }
+
+    fn over_memory(stream: &mut Self::Stream) {
+        stream.set_record_gathering(false);
+    }
 }
 
 /// libssl, bare. With read-ahead it takes as few system calls as it can; without, it makes fewer copies and takes more calls.
