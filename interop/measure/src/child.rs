@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::measure::{Figure, Measured, measure};
 use crate::peer::Peer;
 use crate::row::{Row, rows};
+use crate::runtime;
 use crate::trouble::{Result, Trouble};
 
 /// Answers on the standard output what is asked on the standard input, until that ends.
@@ -18,7 +19,7 @@ use crate::trouble::{Result, Trouble};
 /// # Errors
 /// When one of the two fails.
 pub fn serve<P: Measured>() -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::new()?;
     let rows = rows();
     let answer = |line: &str| -> Result<String> {
         let bad = || Trouble::new(format!("there is no row {line:?}"));

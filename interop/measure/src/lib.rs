@@ -11,6 +11,7 @@ pub mod measure;
 pub mod memory;
 pub mod peer;
 pub mod row;
+pub mod runtime;
 pub mod socket;
 pub mod trouble;
 pub mod wire;

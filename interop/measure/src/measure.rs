@@ -10,6 +10,7 @@ use crate::count;
 use crate::memory::{Meter, Pair, Sides, move_bytes, poll_nothing};
 use crate::peer::{Over, Peer};
 use crate::row::{Part, What};
+use crate::runtime;
 use crate::socket::{Meeting, Writes, bulk, ping_pong, plain};
 use crate::trouble::{Result, Trouble};
 use crate::wire::Wire;
@@ -105,7 +106,7 @@ fn threads<P: Over<Wire>>(case: &Case, repeat: usize) -> Result<Figure> {
     let (client, server) = (P::client(case)?, P::server(case)?);
     let (client, server) = (&client, &server);
     let work = || -> Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = runtime::new()?;
         let _entered = runtime.enter();
         let (near, far) = Wire::pair();
         for _ in 0..repeat {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use patina_measure::child::{Program, version};
 use patina_measure::measure::{Figure, Measured as Measurable, measure};
 use patina_measure::row::{Row, What, rows};
+use patina_measure::runtime;
 use patina_measure::trouble::{Result, Trouble};
 use tokio::runtime::Runtime;
 
@@ -214,7 +215,7 @@ fn order(count: usize, round: usize) -> impl Iterator<Item = usize> {
 }
 
 fn measure_all(asked: &Asked, contestants: &mut [Contestant]) -> Result<Vec<Measured>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::new()?;
     let all = asked.rows.iter();
     let mut measured: Vec<Measured> = all
         .map(|row| Measured { name: row.name.clone(), figures: vec![Some(Vec::new()); contestants.len()] })

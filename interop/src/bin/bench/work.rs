@@ -6,6 +6,7 @@ use patina_measure::case::{CASES, Case, RECORDS};
 use patina_measure::count;
 use patina_measure::memory::{Meter, Pair, Sides, move_bytes, poll_nothing};
 use patina_measure::peer::Over;
+use patina_measure::runtime;
 use patina_measure::socket::{Calls, Counted, Meeting, Writes, bulk, ping_pong, plain};
 use patina_measure::trouble::{Result, Trouble};
 use patina_measure::wire::Wire;
@@ -36,7 +37,7 @@ pub(crate) fn looked_at<T>(step: impl FnOnce() -> T) -> T {
 /// Does a piece of work: its name, then its arguments. Prints names and numbers, in lines.
 pub(crate) fn run(words: &[String]) -> Result<()> {
     // Timers of handshakes need a runtime, and none of them ever rings.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = runtime::new()?;
     let _entered = runtime.enter();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
