@@ -185,7 +185,9 @@ impl Hooks for State {
             return PskAnswer::Key(key);
         }
         // libssl asks for one identity after the other and takes the last it asked for: not one that came before.
-        inner.known_mut().psk_identity = None;
+        if let Some(known) = &mut inner.known {
+            known.psk_identity = None;
+        }
         match inner.context.unknown_psk_identity {
             UnknownPskIdentity::Alert => PskAnswer::Unknown,
             UnknownPskIdentity::Hide => PskAnswer::Hide,

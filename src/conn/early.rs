@@ -28,7 +28,7 @@ use crate::values::version::ProtocolVersion;
 /// How much is read at a time, in bytes.
 const CHUNK: usize = 4096;
 
-/// The early data of a connection that has any.
+/// The early data of a connection that may have any.
 pub(crate) enum Early {
     /// A server asks for it.
     Receiving(Vec<u8>),
@@ -45,6 +45,15 @@ pub(crate) enum Early {
 }
 
 impl Early {
+    /// libssl is done with it.
+    fn pass(&mut self) {
+        *self = match std::mem::replace(self, Early::Received(Vec::new())) {
+            Early::Receiving(bytes) => Early::Received(bytes),
+            Early::Sending(bytes) => Early::Offered(bytes),
+            other => other,
+        };
+    }
+
     /// The early data of a server.
     pub(super) fn of_server(context: &Context) -> Option<Early> {
         (context.early_data > 0).then(|| Early::Receiving(Vec::new()))
@@ -106,22 +115,18 @@ fn is_for_host(session: &Session, ssl: &SslRef, state: &State) -> bool {
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ready when the rest of the handshake can go on.
     pub(super) fn poll_early(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Ended>> {
-        let Some(early) = self.early.take() else { return Poll::Ready(Ok(())) };
-        let (early, outcome) = match *early {
-            Early::Receiving(mut bytes) => {
-                let outcome = self.poll_receive_early(cx, &mut bytes);
-                let is_over = outcome.is_ready();
-                (if is_over { Early::Received(bytes) } else { Early::Receiving(bytes) }, outcome)
+        let Some(mut early) = self.early.take() else { return Poll::Ready(Ok(())) };
+        let outcome = match &mut *early {
+            Early::Receiving(bytes) => self.poll_receive_early(cx, bytes),
+            Early::Sending(bytes) if self.has_good_ticket() => {
+                self.poll_call(Role::Reader, cx, |io| io.write_early(bytes.as_bytes())).map_ok(drop)
             }
-            Early::Sending(bytes) if !self.has_good_ticket() => (Early::Offered(bytes), Poll::Ready(Ok(()))),
-            Early::Sending(bytes) => {
-                let outcome = self.poll_call(Role::Reader, cx, |io| io.write_early(bytes.as_bytes()));
-                let is_over = outcome.is_ready();
-                (if is_over { Early::Offered(bytes) } else { Early::Sending(bytes) }, outcome.map_ok(drop))
-            }
-            other => (other, Poll::Ready(Ok(()))),
+            _ => Poll::Ready(Ok(())),
         };
-        self.early = Some(Box::new(early));
+        if outcome.is_ready() {
+            early.pass();
+        }
+        self.early = Some(early);
         outcome
     }
 
@@ -246,23 +251,17 @@ impl<S> Connection<S> {
 
     /// What a server has received, once.
     pub(crate) fn take_early_data(&mut self) -> Option<Vec<u8>> {
-        match self.early.take().map(|early| *early) {
-            Some(Early::Accepted(bytes)) => Some(bytes),
-            other => {
-                self.early = other.map(Box::new);
-                None
-            }
+        match *self.early.take_if(|early| matches!(**early, Early::Accepted(_)))? {
+            Early::Accepted(bytes) => Some(bytes),
+            _ => None,
         }
     }
 
     /// What a client has to send again, once.
     pub(crate) fn take_unsent_early_data(&mut self) -> Option<Secret> {
-        match self.early.take().map(|early| *early) {
-            Some(Early::Unsent(bytes)) => Some(bytes),
-            other => {
-                self.early = other.map(Box::new);
-                None
-            }
+        match *self.early.take_if(|early| matches!(**early, Early::Unsent(_)))? {
+            Early::Unsent(bytes) => Some(bytes),
+            _ => None,
         }
     }
 }

@@ -86,8 +86,7 @@ impl State {
 
     /// The first ClientHello of a connection.
     pub(super) fn first_hello(&self, ssl: &mut SslRef) -> HelloAnswer {
-        let is_chosen = self.inner().asked.config;
-        if !is_chosen {
+        if !self.inner().asked.config {
             match self.select(ssl) {
                 HelloAnswer::Continue => self.inner().asked.config = true,
                 other => return other,

@@ -285,11 +285,8 @@ impl State {
 
     /// Why a handshake of the peer was refused.
     pub(crate) fn refusal(&self) -> Option<Refusal> {
-        let reasons = [Refusal::OverLimit, Refusal::Disabled];
-        match self.refusal.load(Ordering::Acquire) {
-            0 => None,
-            number => reasons.into_iter().find(|reason| *reason as u8 == number),
-        }
+        let number = self.refusal.load(Ordering::Acquire);
+        [Refusal::OverLimit, Refusal::Disabled].into_iter().find(|reason| *reason as u8 == number)
     }
 
     /// A handshake of the peer is refused.
@@ -368,7 +365,7 @@ impl State {
             return None;
         }
         let mut inner = self.inner();
-        let agenda = inner.agenda();
+        let agenda = inner.agenda.as_mut()?;
         let next = agenda.pending.take().or_else(|| agenda.notices.pop_front().map(Pending::Ask));
         self.due.store(!agenda.notices.is_empty(), Ordering::Release);
         inner.drop_empty_agenda();
@@ -463,9 +460,11 @@ impl State {
             let mut inner = self.inner();
             inner.verdict.chain = Some(code);
             // Its session must not be resumed.
-            let agenda = inner.agenda();
-            agenda.notices.clear();
-            self.due.store(agenda.pending.is_some(), Ordering::Release);
+            if let Some(agenda) = &mut inner.agenda {
+                agenda.notices.clear();
+                self.due.store(agenda.pending.is_some(), Ordering::Release);
+                inner.drop_empty_agenda();
+            }
             drop(inner);
             self.fail_hook(error.with_option("peer_verifier"));
         }
@@ -527,9 +526,9 @@ impl State {
         }
         self.news.store(false, Ordering::Release);
         let mut inner = self.inner();
-        let sessions = std::mem::take(&mut inner.agenda().sessions);
+        let sessions = inner.agenda.as_mut().map(|agenda| std::mem::take(&mut agenda.sessions));
         inner.drop_empty_agenda();
-        sessions
+        sessions.unwrap_or_default()
     }
 
     /// The session store is to drop a session.

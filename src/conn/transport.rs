@@ -1,4 +1,5 @@
-//! Between libssl and the socket: large reads, one write for all records of a call, and no record ever lost.
+//! Between libssl and the socket: large reads, one write for all records of a call (or neither, where the application has it
+//! so), and no record ever lost.
 //!
 //! libssl is given a record at a time, so that none waits in a buffer of its own: what was read ahead and not asked for can
 //! be handed out, and libssl never moves it to the front. A large record that comes alone is read into libssl's buffer.
@@ -396,7 +397,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> ByteIo for Transport<S> {
                 // The rest waits for the application's answer, not for the socket.
                 return IoStep::Retry;
             }
-            if !self.gathers && self.hold.is_none() {
+            if !self.gathers {
                 return self.read_direct(feed, feed.missing());
             }
             // The rest of a record may be small; and what is too much for libssl must fit into our buffer.

@@ -108,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         while written < bytes.len() {
             let rest = &bytes[written..];
             let most = self.pace.next().min(fragment);
-            // All records of a write go out together.
+            // All records of a write go out together, if they are gathered.
             let gathers = self.io.io().gathers();
             self.io.io_mut().set_corked(gathers && rest.len() > most);
             let rest = &rest[..rest.len().min(most)];

@@ -152,9 +152,10 @@ impl<S> TlsStream<S> {
     /// Sets whether records are gathered from now on: those of a write sent together, and as many read at a time as have
     /// arrived. Default: yes, because a system call costs more than a copy.
     ///
-    /// Without it each record is read and written by itself, and from the stream below nothing is read beyond the record in hand.
-    /// That is faster where reads and writes are no system calls, such as through a pipe in memory ([`tokio::io::duplex`]): large
-    /// writes there take 3 to 8 % less CPU time.
+    /// Without it each record is written by itself and read by itself, its header first, and a read has the bytes of one. From
+    /// the stream below nothing is read beyond the record in hand; what was read before is used up first. Large writes through
+    /// a pipe in memory ([`tokio::io::duplex`]), where no system call is saved, take 3 % less CPU time so with OpenSSL 3.0, and 5
+    /// to 8 % less with 4.0.
     pub fn set_record_gathering(&mut self, gather: bool) {
         self.connection.set_record_gathering(gather);
     }

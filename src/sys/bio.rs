@@ -72,8 +72,8 @@ impl<'a> Feed<'a> {
         count
     }
 
-    /// Has `read` read up to `most` bytes into the room. What is there beyond one record is for `beyond`, and not for libssl. Gives the answer of
-    /// `read`, and how many bytes libssl was fed.
+    /// Has `read` read up to `most` bytes into the room. What is there beyond one record is for `beyond`, and not for libssl.
+    /// Gives the answer of `read`, and how many bytes libssl was fed.
     ///
     /// # Panics
     /// When `read` puts another buffer in the place of the room.

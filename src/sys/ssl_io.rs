@@ -62,7 +62,7 @@ pub(crate) struct SslIo<T> {
 impl<T: ByteIo> SslIo<T> {
     /// Joins the three. `ssl` must be fresh; its connect or accept state may be set before or after.
     pub(crate) fn new(mut ssl: Ssl, io: T, hooks: Arc<dyn Hooks>) -> Result<SslIo<T>, ErrorStack> {
-        // A record in one read, not in two; the transport gives no more than one.
+        // libssl asks for a record in one read, not in two, and is given no more than one.
         extra::set_read_ahead(&mut ssl, true);
         // Buffers are given back by `free_buffers`, not after each record.
         extra::keep_buffers(&mut ssl);

@@ -125,6 +125,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_missing_is_the_header_and_then_the_body() {
+        let headers = [
+            ([23, 3, 3, 0, 1], 1),
+            ([23, 3, 3, 0, 0], 0),
+            ([22, 3, 1, 0xff, 0xff], 65535),
+            ([0x80, 0, 1, 3, 1], 0),
+            ([0x80, 3, 1, 3, 1], 0),
+            ([0x80, 4, 1, 3, 1], 1),
+            ([0xff, 0xff, 1, 3, 1], 0x7fff - 3),
+        ];
+        let mut edge = RecordEdge::default();
+        for (header, body) in headers {
+            for missing in (1..=HEADER).rev() {
+                assert_eq!(edge.missing(), missing);
+                assert_eq!(edge.advance(&header[HEADER - missing..][..1]), 1);
+            }
+            if body > 0 {
+                assert_eq!((edge.missing(), edge.left()), (body, body));
+                assert_eq!(edge.advance(&vec![0; body - 1]), body - 1);
+                assert_eq!(edge.missing(), 1);
+                // Of more than a record may have, too, no byte goes beyond it.
+                assert_eq!(edge.advance(&vec![0; 100_000]), 1);
+            }
+        }
+        assert_eq!(edge.missing(), HEADER);
+    }
+
+    #[test]
     fn a_client_hello_in_the_format_of_ssl_2_is_one_record() {
         let mut wire = vec![0x80, 43, 1, 3, 1];
         wire.resize(45, 0);

@@ -494,29 +494,47 @@ fn what_is_kept_back_goes_out_before_close_notify_and_is_refused_after() {
 
 #[test]
 fn records_that_are_not_gathered_are_read_and_written_by_themselves() {
-    let (a, b) = shaken(version(false), 5, Script::plain(), Script::plain());
-    let (mut a, mut b) = (a.unwrap(), b.unwrap());
-    a.set_record_gathering(false);
-    b.set_record_gathering(false);
-    // The pipe takes a record and one byte of the next.
-    let record = 5 + 16 * 1024 + TLS13_OVERHEAD;
-    a.get_mut().follow(Script { capacity: record + 1, ..Script::plain() });
-    assert!(matches!(
-        poll_checked(|cx| Pin::new(&mut a).poll_write(cx, &[7; 40_000])).0,
-        Poll::Ready(Ok(40_000))
-    ));
-    let mut space = vec![0; 40_000];
-    let mut read = |b: &mut Side, most: usize| {
-        let mut buf = ReadBuf::new(&mut space[..most]);
+    let open = || {
+        let (a, b) = shaken(version(false), 5, Script::plain(), Script::plain());
+        (a.unwrap(), b.unwrap())
+    };
+    let write = |a: &mut Side| {
+        let before = a.get_ref().writes();
+        let written = poll_checked(|cx| Pin::new(&mut *a).poll_write(cx, &[7; 40_000])).0;
+        assert!(matches!(written, Poll::Ready(Ok(40_000))));
+        a.get_ref().writes() - before
+    };
+    let read = |b: &mut Side, most: usize| {
+        let mut space = vec![0; most];
+        let mut buf = ReadBuf::new(&mut space);
         assert!(matches!(
             poll_checked(|cx| Pin::new(&mut *b).poll_read(cx, &mut buf)).0,
             Poll::Ready(Ok(()))
         ));
         buf.filled().len()
     };
+    let record = |plaintext: usize| 5 + plaintext + TLS13_OVERHEAD;
+    let rest = 40_000 - 2 * 16 * 1024;
+
+    let (mut a, mut b) = open();
+    assert_eq!(write(&mut a), 1);
     assert_eq!(read(&mut b, 10), 10);
-    assert_eq!(a.get_mut().take_unread().len(), 1, "nothing is read beyond the record");
+    assert_eq!(a.get_mut().take_unread().len(), 0, "all that has arrived is read");
+
+    let (mut a, mut b) = open();
+    a.set_record_gathering(false);
+    b.set_record_gathering(false);
+    assert_eq!(write(&mut a), 3);
+    assert_eq!(read(&mut b, 10), 10);
     assert_eq!(read(&mut b, 40_000), 16 * 1024 - 10);
+    let unread = a.get_mut().take_unread();
+    assert_eq!(unread.len(), record(16 * 1024) + record(rest), "nothing is read beyond the record");
+    b.get_mut().inject(&unread);
+    // Some of the next record is read ahead now.
+    b.set_record_gathering(true);
+    assert_eq!(read(&mut b, 10), 10);
+    b.set_record_gathering(false);
+    assert_eq!((read(&mut b, 40_000), read(&mut b, 40_000)), (16 * 1024 - 10, rest));
     let (_, unread) = b.into_parts();
     assert!(unread.is_empty());
 }

@@ -74,6 +74,7 @@ pub(crate) struct Scripted {
     dice: Dice,
     read: usize,
     written: usize,
+    writes: usize,
 }
 
 /// Both ends; `near` and `far` say how each end's own calls behave.
@@ -95,7 +96,7 @@ fn wake(slot: &mut Option<Waker>) {
 impl Scripted {
     fn new(input: &Arc<Mutex<Pipe>>, output: &Arc<Mutex<Pipe>>, script: Script) -> Scripted {
         let (input, output) = (Arc::clone(input), Arc::clone(output));
-        Scripted { input, output, script, dice: Dice::new(script.seed), read: 0, written: 0 }
+        Scripted { input, output, script, dice: Dice::new(script.seed), read: 0, written: 0, writes: 0 }
     }
 
     /// Changes how it behaves from now on; the places of errors count from here.
@@ -114,6 +115,11 @@ impl Scripted {
         let mut pipe = lock(&self.input);
         pipe.bytes.extend(bytes);
         wake(&mut pipe.reader);
+    }
+
+    /// How many writes have had bytes taken.
+    pub(crate) fn writes(&self) -> usize {
+        self.writes
     }
 
     /// Takes the bytes that the other end has not read.
@@ -199,6 +205,7 @@ impl AsyncWrite for Scripted {
         let count = if this.script.piece == usize::MAX { most } else { 1 + this.dice.below(most) };
         pipe.bytes.extend(&bytes[..count]);
         this.written += count;
+        this.writes += 1;
         wake(&mut pipe.reader);
         Poll::Ready(Ok(count))
     }

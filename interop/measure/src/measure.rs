@@ -1,5 +1,6 @@
 //! A row of one implementation.
 
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -105,8 +106,10 @@ pub fn measure<P: Measured>(runtime: &Runtime, what: &What, repeat: usize) -> Re
 fn threads<P: Over<Wire>>(case: &Case, repeat: usize) -> Result<Figure> {
     let (client, server) = (P::client(case)?, P::server(case)?);
     let (client, server) = (&client, &server);
-    let work = || -> Result<()> {
-        let runtime = runtime::new()?;
+    let work = |ready: &Barrier| -> Result<()> {
+        let runtime = runtime::new();
+        ready.wait();
+        let runtime = runtime?;
         let _entered = runtime.enter();
         let (near, far) = Wire::pair();
         for _ in 0..repeat {
@@ -117,14 +120,16 @@ fn threads<P: Over<Wire>>(case: &Case, repeat: usize) -> Result<Figure> {
         Ok(())
     };
     let run = |count: usize| -> Result<Duration> {
-        let begin = Instant::now();
+        let ready = Barrier::new(count + 1);
         std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+            let threads: Vec<_> = (0..count).map(|_| scope.spawn(|| work(&ready))).collect();
+            ready.wait();
+            let begin = Instant::now();
             threads.into_iter().try_for_each(|thread| {
                 thread.join().unwrap_or_else(|_| Err(Trouble::new("a thread has panicked")))
-            })
-        })?;
-        Ok(begin.elapsed())
+            })?;
+            Ok(begin.elapsed())
+        })
     };
     let (one, two) = (run(1)?, run(2)?);
     Ok((2.0 * one.as_secs_f64() / two.as_secs_f64(), Duration::from_secs(1)))

@@ -36,7 +36,7 @@ pub(crate) fn looked_at<T>(step: impl FnOnce() -> T) -> T {
 
 /// Does a piece of work: its name, then its arguments. Prints names and numbers, in lines.
 pub(crate) fn run(words: &[String]) -> Result<()> {
-    // Timers of handshakes need a runtime, and none of them ever rings.
+    // Timers of handshakes need a runtime, though none of them ever rings.
     let runtime = runtime::new()?;
     let _entered = runtime.enter();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
