@@ -140,6 +140,11 @@ impl Output {
             let new = || Box::new(Behind { bytes: Vec::with_capacity(OUTPUT_SIZE), start: 0 });
             kept(&OUTPUTS).unwrap_or_else(new)
         });
+        // Fewer bytes are moved than were taken.
+        if behind.start > behind.bytes.len() / 2 {
+            behind.bytes.drain(..behind.start);
+            behind.start = 0;
+        }
         behind.bytes.extend_from_slice(bytes);
     }
 
@@ -186,6 +191,19 @@ mod tests {
         assert_eq!(output.bytes(), b"again");
         output.clear();
         assert!(output.is_empty());
+    }
+
+    #[test]
+    fn an_output_that_is_never_empty_does_not_grow_without_end() {
+        let mut output = Output::default();
+        output.push(&[0; 100]);
+        for number in 0..10_000_u32 {
+            output.push(&number.to_le_bytes().repeat(25));
+            output.consume(100);
+            assert_eq!(output.bytes().len(), 100);
+            assert_eq!(output.bytes()[..4], number.to_le_bytes());
+        }
+        assert_eq!(output.0.as_ref().map(|behind| behind.bytes.capacity()), Some(OUTPUT_SIZE));
     }
 
     #[test]

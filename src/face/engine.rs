@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::connector::ConnectOptions;
 use crate::config::context::{ClientConfig, ServerConfig};
+use crate::conn::buffer::Output;
 use crate::conn::connection::{Connection, Target};
 use crate::conn::request::{KeyUpdate, RenegotiateOptions, Request};
 use crate::materials::negotiated::Negotiated;
@@ -103,18 +104,20 @@ impl TlsEngine {
 
     /// The ciphertext for the peer.
     pub fn output(&self) -> &[u8] {
-        &self.connection.get_ref().output
+        self.connection.get_ref().output.bytes()
     }
 
     /// Drops the first `count` bytes of the output: they were sent.
     pub fn consume_output(&mut self, count: usize) {
-        let output = &mut self.connection.get_mut().output;
-        output.drain(..count.min(output.len()));
+        self.connection.get_mut().output.consume(count);
     }
 
     /// Takes all of the output.
     pub fn take_output(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.connection.get_mut().output)
+        let output = &mut self.connection.get_mut().output;
+        let bytes = output.bytes().to_vec();
+        output.clear();
+        bytes
     }
 
     /// Goes on with the handshake as far as what was received allows. The alert of a failure is in the output.
@@ -338,7 +341,7 @@ impl fmt::Debug for TlsEngine {
 struct Pipe {
     input: VecDeque<u8>,
     ended: bool,
-    output: Vec<u8>,
+    output: Output,
 }
 
 impl AsyncRead for Pipe {
@@ -361,7 +364,7 @@ impl AsyncRead for Pipe {
 
 impl AsyncWrite for Pipe {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.output.extend_from_slice(bytes);
+        self.output.push(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
