@@ -106,10 +106,10 @@ pub fn measure<P: Measured>(runtime: &Runtime, what: &What, repeat: usize) -> Re
 fn threads<P: Over<Wire>>(case: &Case, repeat: usize) -> Result<Figure> {
     let (client, server) = (P::client(case)?, P::server(case)?);
     let (client, server) = (&client, &server);
-    let work = |ready: &Barrier| -> Result<()> {
+    let work = |ready: &Barrier| -> Result<(Instant, Instant)> {
         let runtime = runtime::new();
         ready.wait();
-        let runtime = runtime?;
+        let (runtime, begin) = (runtime?, Instant::now());
         let _entered = runtime.enter();
         let (near, far) = Wire::pair();
         for _ in 0..repeat {
@@ -117,18 +117,17 @@ fn threads<P: Over<Wire>>(case: &Case, repeat: usize) -> Result<Figure> {
             sides.join(P::connect(client, near.again()), P::accept(server, far.again()))?;
             near.clear();
         }
-        Ok(())
+        Ok((begin, Instant::now()))
     };
     let run = |count: usize| -> Result<Duration> {
-        let ready = Barrier::new(count + 1);
+        let ready = Barrier::new(count);
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..count).map(|_| scope.spawn(|| work(&ready))).collect();
-            ready.wait();
-            let begin = Instant::now();
-            threads.into_iter().try_for_each(|thread| {
-                thread.join().unwrap_or_else(|_| Err(Trouble::new("a thread has panicked")))
-            })?;
-            Ok(begin.elapsed())
+            let failed = |_| Err(Trouble::new("a thread has panicked"));
+            let times = threads.into_iter().map(|thread| thread.join().unwrap_or_else(failed));
+            let (begins, ends): (Vec<_>, Vec<_>) = times.collect::<Result<Vec<_>>>()?.into_iter().unzip();
+            let span = ends.into_iter().max().zip(begins.into_iter().min());
+            Ok(span.map_or(Duration::ZERO, |(end, begin)| end - begin))
         })
     };
     let (one, two) = (run(1)?, run(2)?);

@@ -87,8 +87,10 @@ pub fn rows() -> Vec<Row> {
     for (name, roots) in [("none", Roots::Nobody), ("system", Roots::System), ("mozilla", Roots::Mozilla)] {
         row(format!("context {name}"), What::Context(roots));
     }
-    row("threads 1.3-ecdsa".to_owned(), What::Threads(CASES[0]));
-    row("threads 1.2-id".to_owned(), What::Threads(CASES[5]));
+    // Full handshakes without a session cache, and with the server's; then sessions that the client keeps by itself.
+    for case in [CASES[0], CASES[3], CASES[5], AGAIN[1]] {
+        row(format!("threads {}", case.name), What::Threads(case));
+    }
     row("idle".to_owned(), What::Idle);
     rows
 }
