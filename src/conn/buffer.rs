@@ -186,11 +186,11 @@ mod tests {
         output.push(b"d");
         assert_eq!(output.bytes(), b"bcd");
         output.consume(3);
-        assert!(output.is_empty());
+        assert!(output.is_empty() && output.0.is_none());
         output.push(b"again");
         assert_eq!(output.bytes(), b"again");
         output.clear();
-        assert!(output.is_empty());
+        assert!(output.is_empty() && output.0.is_none());
     }
 
     #[test]

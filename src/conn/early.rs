@@ -242,11 +242,12 @@ impl<S> Connection<S> {
     pub(super) fn settle_early(&mut self) {
         let Some(early) = self.early.take() else { return };
         let accepted = status(self.ssl()) == EarlyDataStatus::Accepted;
-        self.early = match (*early, accepted) {
-            (Early::Received(bytes), true) => Some(Box::new(Early::Accepted(bytes))),
-            (Early::Offered(bytes), false) => Some(Box::new(Early::Unsent(bytes))),
+        let kept = match (*early, accepted) {
+            (Early::Received(bytes), true) => Some(Early::Accepted(bytes)),
+            (Early::Offered(bytes), false) => Some(Early::Unsent(bytes)),
             _ => None,
         };
+        self.early = kept.map(Box::new);
     }
 
     /// What a server has received, once.

@@ -45,6 +45,11 @@ impl Plaintext {
         kept.bytes.extend_from_slice(bytes);
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.0.as_ref().map_or(0, |kept| kept.bytes.capacity())
+    }
+
     /// Drops the first `count` bytes.
     pub(super) fn consume(&mut self, count: usize) {
         let Some(kept) = &mut self.0 else { return };

@@ -154,7 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Before a write: goes on with a handshake that libssl would not let data through, or that waits for the peer.
     pub(super) fn poll_quiet(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Error>> {
-        while self.asked.is_some() || renegotiation::in_init(self.io.ssl()) {
+        while self.is_shaking_hands() {
             if self.stash.is_full() {
                 // The reader wakes this task.
                 return if self.must_wait() { Poll::Pending } else { Poll::Ready(Ok(())) };

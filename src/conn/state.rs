@@ -146,6 +146,7 @@ pub(super) struct Known {
     /// Until the configuration is chosen.
     pub(super) choice: Option<Choice>,
     pub(super) keys: Vec<(PskIdentity, Option<PreSharedKey>)>,
+    /// The identity that a client offers in TLS 1.3, or that a server found there.
     pub(super) psk_identity: Option<Arc<[u8]>>,
     /// What the resolver has chosen.
     pub(super) protocol: Option<Vec<u8>>,
@@ -198,13 +199,12 @@ impl Inner {
         }
     }
 
-    /// The key of a pre-shared key's identity: none, where the resolver knows none.
+    /// What the PSK resolver has answered for this identity, if it was asked.
     pub(super) fn key_of(&self, identity: &[u8]) -> Option<Option<&PreSharedKey>> {
         let mut keys = self.known.as_ref()?.keys.iter();
         keys.find(|(known, _)| known.as_bytes() == identity).map(|(_, key)| key.as_ref())
     }
 
-    /// The identity that a client offers in TLS 1.3, or that a server found there.
     pub(super) fn psk_identity(&self) -> Option<&Arc<[u8]>> {
         self.known.as_ref()?.psk_identity.as_ref()
     }
@@ -291,7 +291,7 @@ impl State {
 
     /// A handshake of the peer is refused.
     pub(super) fn set_refusal(&self, refusal: Refusal) {
-        // A later one has the same cause.
+        // The first one counts.
         let _ = self.refusal.compare_exchange(0, refusal as u8, Ordering::AcqRel, Ordering::Acquire);
     }
 
@@ -495,7 +495,7 @@ impl State {
     }
 
     pub(super) fn session_key(&self) -> Option<&SessionKey> {
-        self.session_key.as_ref().map(|kept| &kept.0)
+        self.session_key.as_deref().map(|(key, _)| key)
     }
 
     /// A handshake has failed: the sessions that were kept for this host may be why.
@@ -545,13 +545,11 @@ impl State {
             None => Ok(None),
         });
         let mut inner = self.inner();
-        match answer {
-            Ok(key) => inner.known_mut().keys.push((identity, key)),
-            Err(error) => {
-                inner.hook_error.get_or_insert(error);
-                inner.known_mut().keys.push((identity, None));
-            }
-        }
+        let key = answer.unwrap_or_else(|error| {
+            inner.hook_error.get_or_insert(error);
+            None
+        });
+        inner.known_mut().keys.push((identity, key));
     }
 
     /// Whether the PSK resolver has to be asked for this identity.

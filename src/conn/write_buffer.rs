@@ -68,7 +68,7 @@ mod tests {
         buffer.consume(2);
         assert_eq!(buffer.bytes(), b"cde");
         buffer.consume(3);
-        assert!(buffer.is_empty());
+        assert!(buffer.is_empty() && buffer.kept.capacity() == 0);
     }
 
     #[test]

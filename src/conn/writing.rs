@@ -104,12 +104,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let mut written = 0;
         // The most that libssl puts into one record, when it is known.
         let mut fragment = usize::MAX;
+        let gathers = self.io.io().gathers();
         self.pace.begin();
         while written < bytes.len() {
             let rest = &bytes[written..];
             let most = self.pace.next().min(fragment);
             // All records of a write go out together, if they are gathered.
-            let gathers = self.io.io().gathers();
             self.io.io_mut().set_corked(gathers && rest.len() > most);
             let rest = &rest[..rest.len().min(most)];
             match self.poll_call(role, cx, |io| io.write(rest)) {
